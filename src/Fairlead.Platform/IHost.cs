@@ -1,0 +1,44 @@
+using Fairlead.Platform.Capture;
+using Fairlead.Platform.Files;
+using Fairlead.Platform.Journal;
+using Fairlead.Platform.Peers;
+
+namespace Fairlead.Platform;
+
+/// <summary>The host that the daemon changes: handed to it by the executable, one implementation per operating system.</summary>
+public interface IHost
+{
+    IHostPaths Paths { get; }
+
+    IPeerCredentials Peers { get; }
+
+    /// <summary>Opens the journal of host changes, creates it when missing. One process at a time.</summary>
+    /// <exception cref="HostBusyException">Another process has it open.</exception>
+    IHostJournal OpenJournal();
+
+    /// <summary>A system text file. Finishes or gives up an in-place write that a killed process had begun. The file may be missing.</summary>
+    /// <exception cref="HostFileException">There is such a write to finish, and it can't be.</exception>
+    Task<IHostFile> OpenFileAsync(string path, CancellationToken cancellationToken);
+
+    /// <summary>Starts the best capture that works here (or the forced one). What it leaves on a kill is written to <paramref name="journal"/> first.</summary>
+    /// <exception cref="HostException">No way works, or the forced one doesn't: the message names each reason.</exception>
+    Task<CaptureSelection> OpenCaptureAsync(CaptureOptions options, IHostJournal journal, CancellationToken cancellationToken);
+
+    /// <summary>Undoes a journalled change of the platform's own kinds. Idempotent. The caller then marks it undone.</summary>
+    /// <returns>False when the kind isn't the platform's: whoever recorded it undoes it.</returns>
+    /// <exception cref="HostException">It couldn't be undone.</exception>
+    Task<bool> TryUndoAsync(HostChange change, CancellationToken cancellationToken);
+}
+
+/// <summary>Where things are. Directories are created on first use by whoever writes there.</summary>
+public interface IHostPaths
+{
+    /// <summary>Keys, certificates, rules, address assignments; survives a reboot; root only. /var/lib/fairlead.</summary>
+    string StateDirectory { get; }
+
+    /// <summary>Sockets and the journal; gone after a reboot. /run/fairlead.</summary>
+    string RunDirectory { get; }
+
+    /// <summary>/etc/hosts.</summary>
+    string HostsFile { get; }
+}
