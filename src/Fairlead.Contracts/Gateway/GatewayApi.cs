@@ -1,0 +1,136 @@
+using System.Text.Json.Serialization;
+using Fairlead.Contracts.Errors;
+
+namespace Fairlead.Contracts.Gateway;
+
+/// <summary>Paths of the gateway's API (JSON over HTTP/2 on mutual TLS, except where said) and the versions of its protocol.</summary>
+public static class GatewayApi
+{
+    /// <summary>The protocol this build speaks. A gateway serves the current and the previous one; both ends use the highest common version.</summary>
+    public const int ProtocolVersion = 1;
+
+    public const int OldestProtocolVersion = 1;
+
+    /// <summary>POST <see cref="HelloRequest"/> → <see cref="HelloResponse"/>.</summary>
+    public const string Hello = "/v1/hello";
+
+    /// <summary>POST <see cref="EnrollRequest"/> → <see cref="CertificateResponse"/>; the one path that needs no client certificate.</summary>
+    public const string Enroll = "/v1/enroll";
+
+    /// <summary>POST <see cref="RenewRequest"/> → <see cref="CertificateResponse"/>.</summary>
+    public const string Renew = "/v1/renew";
+
+    /// <summary>GET, answers newline-delimited <see cref="CatalogEvent"/>s without end. Query: <c>since</c>, a position.</summary>
+    public const string Catalog = "/v1/catalog";
+
+    /// <summary>POST <c>application/dns-message</c> (RFC 8484), for granted names only.</summary>
+    public const string DnsQuery = "/dns-query";
+
+    /// <summary>A WebSocket whose binary messages are a byte stream: inside it runs TLS to this same API (RFC 6455).</summary>
+    public const string Tunnel = "/tunnel";
+
+    /// <summary>The server name that a gateway's certificate carries, whatever address it is reached by.</summary>
+    public static string ServerName(string spaceUid) => $"gateway.{spaceUid}.fairlead.internal";
+}
+
+/// <param name="ProtocolVersions">Every version the client speaks.</param>
+public sealed record HelloRequest(IReadOnlyList<int> ProtocolVersions, string ProductVersion, IReadOnlyList<string> Capabilities);
+
+/// <param name="ProtocolVersion">The version to speak from now on.</param>
+/// <param name="Subject">Who the gateway takes the caller for, such as <c>invite:alice</c>.</param>
+/// <param name="ClusterDomain">Such as <c>cluster.local</c>.</param>
+public sealed record HelloResponse(
+    int ProtocolVersion,
+    string ProductVersion,
+    IReadOnlyList<string> Capabilities,
+    string SpaceName,
+    string SpaceUid,
+    string Subject,
+    string ClusterDomain,
+    string GatewayInstance,
+    IReadOnlyList<GatewayEndpoint> Endpoints);
+
+/// <summary>Where a gateway is reached from outside: <paramref name="Host"/> is an address or a DNS name, ports are TCP.</summary>
+/// <param name="DataPort">The direct carrier's port; 0 where only the API's port is exposed.</param>
+public sealed record GatewayEndpoint(string Host, int ApiPort, int DataPort);
+
+/// <param name="InviteId">From the token.</param>
+/// <param name="Secret">The token's one-time secret, base64url.</param>
+/// <param name="CertificateRequest">A PKCS #10 request, PEM; its subject is ignored, the gateway decides it.</param>
+public sealed record EnrollRequest(string InviteId, string Secret, string CertificateRequest);
+
+public sealed record RenewRequest(string CertificateRequest);
+
+/// <param name="Certificate">The client certificate, PEM.</param>
+/// <param name="Authority">The space's CA certificate, PEM.</param>
+/// <param name="RenewAfter">When the client should ask for the next one (two thirds of the lifetime).</param>
+public sealed record CertificateResponse(string Certificate, string Authority, string Subject, DateTimeOffset NotAfter, DateTimeOffset RenewAfter);
+
+public enum CatalogEventType
+{
+    /// <summary>Everything the client knows is void; what follows up to <see cref="Synced"/> is all there is.</summary>
+    Reset,
+
+    /// <summary><see cref="CatalogEvent.Service"/> is new or changed.</summary>
+    Put,
+
+    /// <summary>The service with the namespace and name of <see cref="CatalogEvent.Service"/> is gone or no longer granted.</summary>
+    Delete,
+
+    /// <summary>All that was known when the watch began has been sent.</summary>
+    Synced,
+
+    /// <summary>Nothing happened; sent every few seconds so that a dead link is noticed.</summary>
+    Heartbeat,
+
+    /// <summary>The gateway goes away soon: watch elsewhere.</summary>
+    Draining,
+}
+
+/// <param name="Position">Opaque; given back as <c>since</c> it resumes after this event, or the gateway answers with a <see cref="CatalogEventType.Reset"/>.</param>
+public sealed record CatalogEvent(CatalogEventType Type, string Position, ServiceRecord? Service = null);
+
+public enum ServiceKind
+{
+    ClusterIP,
+    Headless,
+    ExternalName,
+}
+
+/// <summary>A service as the catalog tells it.</summary>
+/// <param name="Ports">Empty for an ExternalName service without ports: any port may be asked for.</param>
+/// <param name="Endpoints">Names of single endpoints (a StatefulSet's pods behind a headless service): <c>postgres-0</c> is <c>postgres-0.postgres.shop</c>.</param>
+public sealed record ServiceRecord(
+    string Namespace,
+    string Name,
+    ServiceKind Kind,
+    IReadOnlyList<ServicePort> Ports,
+    IReadOnlyList<string> Endpoints)
+{
+    public bool ContentEquals(ServiceRecord? other) => other is not null && Namespace == other.Namespace && Name == other.Name && Kind == other.Kind
+        && Ports.SequenceEqual(other.Ports) && Endpoints.SequenceEqual(other.Endpoints);
+}
+
+public enum TransportProtocol
+{
+    Tcp,
+    Udp,
+}
+
+/// <param name="Name">The port's name in the Service, or empty.</param>
+public sealed record ServicePort(string Name, int Port, TransportProtocol Protocol);
+
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    UseStringEnumConverter = true,
+    RespectNullableAnnotations = true,
+    RespectRequiredConstructorParameters = true)]
+[JsonSerializable(typeof(HelloRequest))]
+[JsonSerializable(typeof(HelloResponse))]
+[JsonSerializable(typeof(EnrollRequest))]
+[JsonSerializable(typeof(RenewRequest))]
+[JsonSerializable(typeof(CertificateResponse))]
+[JsonSerializable(typeof(CatalogEvent))]
+[JsonSerializable(typeof(ErrorResponse))]
+public sealed partial class GatewayJson : JsonSerializerContext;

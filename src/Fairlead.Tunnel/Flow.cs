@@ -1,0 +1,124 @@
+using System.Net;
+using Fairlead.Contracts.Gateway;
+
+namespace Fairlead.Tunnel;
+
+/// <summary>
+/// What a flow is to. <paramref name="Host"/> is <c>service.namespace.svc</c>, or <c>endpoint.service.namespace.svc</c> for one endpoint of a
+/// headless service (the cluster domain is left out), always lower case.
+/// </summary>
+public sealed record FlowTarget(TransportProtocol Protocol, string Host, int Port)
+{
+    public override string ToString() => $"{(Protocol == TransportProtocol.Tcp ? "tcp" : "udp")}://{Host}:{Port}";
+}
+
+/// <summary>Why a flow was not opened, or ended early. The numbers are on the wire.</summary>
+public enum FlowFailure : byte
+{
+    None = 0,
+
+    /// <summary>The far side's socket was refused (RST, ICMP port unreachable).</summary>
+    ConnectionRefused = 1,
+    TimedOut = 2,
+    Unreachable = 3,
+
+    /// <summary>No such service, port or name.</summary>
+    NotFound = 4,
+
+    /// <summary>The identity may not reach this, or what lies behind it.</summary>
+    Denied = 5,
+
+    /// <summary>The gateway goes away; open it elsewhere.</summary>
+    Draining = 6,
+
+    /// <summary>A limit of the gateway or of the daemon was reached.</summary>
+    Overloaded = 7,
+
+    /// <summary>The other end reset the flow.</summary>
+    Reset = 8,
+
+    /// <summary>The link to the gateway broke or could not be had in time.</summary>
+    LinkDown = 9,
+
+    /// <summary>The other end broke the protocol.</summary>
+    ProtocolError = 10,
+}
+
+/// <param name="Message">For a person; never a secret.</param>
+public sealed record FlowRefusal(FlowFailure Failure, string Message);
+
+/// <summary>A flow that broke after it was open: bytes may be missing, so it must be reset towards the application, never closed as if complete.</summary>
+public sealed class FlowAbortedException(FlowFailure failure, string message, Exception? inner = null) : IOException(message, inner)
+{
+    public FlowFailure Failure { get; } = failure;
+}
+
+/// <summary>
+/// One TCP flow inside a carrier: a duplex byte stream with half-close and reset. At most one read and one write at a time.
+/// <see cref="IAsyncDisposable.DisposeAsync"/> without both ends complete aborts it with <see cref="FlowFailure.Reset"/>.
+/// </summary>
+public interface IFlow : IAsyncDisposable
+{
+    /// <summary>0 once the other end has completed its writes. A zero-length buffer waits until a read would not block (so that idle flows hold no buffer).</summary>
+    /// <exception cref="FlowAbortedException">The flow was reset or the carrier broke.</exception>
+    ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default);
+
+    /// <summary>Completes when the carrier took all bytes: a slow far side makes it wait.</summary>
+    ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default);
+
+    /// <summary>Half-close: no more bytes follow.</summary>
+    ValueTask CompleteWritesAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>Resets the flow at once. The first reason wins.</summary>
+    void Abort(FlowFailure failure);
+}
+
+/// <summary>One UDP association inside a carrier: whole datagrams of at most 65 507 bytes; one is dropped and counted where a bounded queue is full.</summary>
+public interface IDatagramFlow : IAsyncDisposable
+{
+    /// <summary>One datagram; −1 once the other end is gone.</summary>
+    ValueTask<int> ReceiveAsync(Memory<byte> buffer, CancellationToken cancellationToken = default);
+
+    ValueTask SendAsync(ReadOnlyMemory<byte> datagram, CancellationToken cancellationToken = default);
+}
+
+/// <summary>The outcome of an open: a flow, or why not.</summary>
+public readonly record struct FlowOpening<T>(T? Flow, FlowRefusal? Refusal)
+    where T : class;
+
+/// <summary>What the laptop's end opens flows with; the carriers and the link of several carriers implement it.</summary>
+public interface IFlowOpener
+{
+    ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, CancellationToken cancellationToken);
+
+    ValueTask<FlowOpening<IDatagramFlow>> OpenDatagramsAsync(FlowTarget target, CancellationToken cancellationToken);
+}
+
+/// <summary>Who is at the other end of a mutual-TLS connection, as the gateway judged its certificate.</summary>
+/// <param name="Subject">Such as <c>invite:alice</c>.</param>
+/// <param name="Issued">When the certificate became valid: older ones can be revoked together.</param>
+public sealed record PeerIdentity(string Subject, DateTimeOffset Issued, DateTimeOffset Expires);
+
+/// <summary>A flow that a laptop asks for, not yet answered. Exactly one of the two answers is given, once.</summary>
+public interface IIncomingFlow
+{
+    PeerIdentity Peer { get; }
+
+    EndPoint? RemoteEndPoint { get; }
+
+    FlowTarget Target { get; }
+
+    /// <summary>Valid when the target is TCP.</summary>
+    ValueTask<IFlow> AcceptAsync(CancellationToken cancellationToken);
+
+    /// <summary>Valid when the target is UDP.</summary>
+    ValueTask<IDatagramFlow> AcceptDatagramsAsync(CancellationToken cancellationToken);
+
+    ValueTask RefuseAsync(FlowRefusal refusal, CancellationToken cancellationToken);
+}
+
+/// <summary>The gateway's side: called once for each flow; the flow is over when the task ends.</summary>
+public interface IFlowHandler
+{
+    Task HandleAsync(IIncomingFlow flow, CancellationToken cancellationToken);
+}
