@@ -1,0 +1,24 @@
+using Fairlead.Contracts.Gateway;
+using Fairlead.Tunnel.Direct;
+using Fairlead.Tunnel.Tls;
+
+namespace Fairlead.Tunnel.Link;
+
+public sealed record TunnelLinkOptions
+{
+    /// <summary>Where the gateway may be reached, in order of preference.</summary>
+    public required IReadOnlyList<GatewayEndpoint> Endpoints { get; init; }
+
+    public required TunnelTls Tls { get; init; }
+
+    /// <summary>How long an open waits for the link before it is refused with <see cref="FlowFailure.LinkDown"/>.</summary>
+    public TimeSpan OpenTimeout { get; init; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>Between two pings on the data path.</summary>
+    public TimeSpan HeartbeatInterval { get; init; } = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>Silence on the data path that means the link is down.</summary>
+    public TimeSpan HeartbeatTimeout { get; init; } = TimeSpan.FromSeconds(2);
+
+    public DirectCarrierOptions Direct { get; init; } = new();
+}
