@@ -1,0 +1,218 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Net.Security;
+using System.Net.Sockets;
+using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
+
+namespace Fairlead.Kubernetes;
+
+/// <summary>
+/// Connections to one API server: TLS, proxy, credentials, and the repeats that a server asks for (401 with credentials that can be
+/// refreshed, 429 and 503 with Retry-After). Every failure to get an answer becomes a <see cref="KubernetesException"/>.
+/// </summary>
+internal sealed class Transport(ClusterConnection connection, TimeProvider time) : IDisposable
+{
+    private const int MaxRepeats = 5;
+    private static readonly TimeSpan MaxRetryAfter = TimeSpan.FromSeconds(30);
+    private static readonly ProductInfoHeaderValue UserAgent = new("fairlead", typeof(Transport).Assembly.GetName().Version?.ToString(3) ?? "0");
+
+    private readonly Lock _lock = new();
+    private Pool? _pool;
+    private bool _disposed;
+
+    /// <summary>Sends and returns the response with its body not read yet, whatever its status. The caller disposes it.</summary>
+    public async Task<HttpResponseMessage> SendAsync(ApiRequest request, CancellationToken cancellationToken)
+    {
+        var refreshed = false;
+        for (var repeats = 0; ; repeats++)
+        {
+            var credential = await connection.Credentials.GetAsync(time, cancellationToken);
+            var response = await SendOnceAsync(request, credential, cancellationToken);
+            if (response.StatusCode == HttpStatusCode.Unauthorized && !refreshed && connection.Credentials.Reject(credential))
+            {
+                refreshed = true;
+                response.Dispose();
+            }
+            else if (RetryAfter(response) is { } wait && repeats < MaxRepeats)
+            {
+                response.Dispose();
+                await Task.Delay(wait, time, cancellationToken);
+            }
+            else
+            {
+                return response;
+            }
+        }
+    }
+
+    /// <summary>Who to be now and over which connections, for protocols that make their own requests (WebSocket).</summary>
+    public async Task<(HttpMessageInvoker Invoker, HttpRequestHeaders Headers)> PrepareAsync(CancellationToken cancellationToken)
+    {
+        var credential = await connection.Credentials.GetAsync(time, cancellationToken);
+        using var template = new HttpRequestMessage();
+        AddHeaders(template, credential);
+        return (Invoker(credential.Certificate), template.Headers);
+    }
+
+    public Uri Url(string path) => new(connection.Server.AbsoluteUri.TrimEnd('/') + path);
+
+    public KubernetesException Explain(string title, HttpRequestException e) =>
+        e.HttpRequestError == HttpRequestError.SecureConnectionError || e.InnerException is AuthenticationException
+            ? new KubernetesException(0, KubernetesException.Untrusted,
+                $"{title}: the TLS connection to {connection.Server} failed: {(e.InnerException ?? e).Message}", inner: e)
+            : new KubernetesException(0, KubernetesException.Unreachable,
+                $"{title}: no answer from {connection.Server}: {(e.InnerException ?? e).Message}", inner: e);
+
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            _disposed = true;
+            _pool?.Invoker.Dispose();
+            _pool = null;
+        }
+    }
+
+    private async Task<HttpResponseMessage> SendOnceAsync(ApiRequest request, Credential credential, CancellationToken cancellationToken)
+    {
+        using var message = new HttpRequestMessage(request.Method, Url(request.Path))
+        {
+            Version = HttpVersion.Version20,
+            VersionPolicy = HttpVersionPolicy.RequestVersionOrLower,
+        };
+        message.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("application/json"));
+        AddHeaders(message, credential);
+        if (request.Body is not null)
+        {
+            message.Content = new ByteArrayContent(request.Body) { Headers = { ContentType = new MediaTypeHeaderValue(request.ContentType) } };
+        }
+
+        using var limit = new CancellationTokenSource(request.Timeout, time);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
+        try
+        {
+            return await Invoker(credential.Certificate).SendAsync(message, stop.Token);
+        }
+        catch (HttpRequestException e)
+        {
+            throw Explain(request.Title, e);
+        }
+        catch (OperationCanceledException e) when (limit.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            throw new KubernetesException(0, KubernetesException.Timeout,
+                $"{request.Title}: no answer from {connection.Server} within {request.Timeout.TotalSeconds:0} s", inner: e);
+        }
+    }
+
+    private void AddHeaders(HttpRequestMessage message, Credential credential)
+    {
+        message.Headers.Authorization = credential.Header;
+        message.Headers.UserAgent.Add(UserAgent);
+        if (connection.ImpersonateUser is { Length: > 0 } user)
+        {
+            message.Headers.Add("Impersonate-User", user);
+            foreach (var group in connection.ImpersonateGroups)
+            {
+                message.Headers.Add("Impersonate-Group", group);
+            }
+        }
+    }
+
+    private TimeSpan? RetryAfter(HttpResponseMessage response)
+    {
+        if (response.StatusCode is not (HttpStatusCode.TooManyRequests or HttpStatusCode.ServiceUnavailable) || response.Headers.RetryAfter is not { } header)
+        {
+            return null;
+        }
+
+        var wait = header.Delta ?? (header.Date - time.GetUtcNow()) ?? TimeSpan.Zero;
+        return wait < TimeSpan.Zero ? TimeSpan.Zero : wait < MaxRetryAfter ? wait : MaxRetryAfter;
+    }
+
+    /// <summary>
+    /// One pool of connections per client certificate, as it is part of the TLS connection. When a plugin gives another certificate the
+    /// old pool takes no more requests; those under way, watches among them, finish on their connection.
+    /// </summary>
+    private HttpMessageInvoker Invoker(SslStreamCertificateContext? certificate)
+    {
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            if (_pool is null || _pool.Certificate != certificate)
+            {
+                _pool?.Invoker.Dispose();
+                _pool = new Pool(certificate, new HttpMessageInvoker(CreateHandler(certificate)));
+            }
+
+            return _pool.Invoker;
+        }
+    }
+
+    private SocketsHttpHandler CreateHandler(SslStreamCertificateContext? certificate)
+    {
+        var tls = new SslClientAuthenticationOptions { ClientCertificateContext = certificate };
+        if (connection.TlsServerName is { } name)
+        {
+            tls.TargetHost = name;
+        }
+
+        if (connection.SkipTlsVerify)
+        {
+#pragma warning disable CA5359 // the kubeconfig says insecure-skip-tls-verify
+            tls.RemoteCertificateValidationCallback = (_, _, _, _) => true;
+#pragma warning restore CA5359
+        }
+        else if (connection.CertificateAuthorities is { } authorities)
+        {
+            var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
+            policy.CustomTrustStore.AddRange(authorities);
+            tls.CertificateChainPolicy = policy;
+        }
+
+        var handler = new SocketsHttpHandler
+        {
+            SslOptions = tls,
+            AllowAutoRedirect = false,
+            UseCookies = false,
+            AutomaticDecompression = connection.DisableCompression ? DecompressionMethods.None : DecompressionMethods.GZip,
+            ConnectTimeout = TimeSpan.FromSeconds(10),
+            PooledConnectionIdleTimeout = TimeSpan.FromMinutes(2),
+            EnableMultipleHttp2Connections = true,
+
+            // A watch is silent for minutes: pings find out that a middlebox or a vanished server has cut it.
+            KeepAlivePingDelay = TimeSpan.FromSeconds(20),
+            KeepAlivePingTimeout = TimeSpan.FromSeconds(10),
+            KeepAlivePingPolicy = HttpKeepAlivePingPolicy.WithActiveRequests,
+            ConnectCallback = ConnectAsync,
+        };
+        if (connection.Proxy is { } proxy)
+        {
+            handler.Proxy = new WebProxy(proxy);
+        }
+
+        return handler;
+    }
+
+    /// <summary>HTTP/1.1 and WebSocket have no pings of their own, so TCP keepalive notices a dead peer there (in about 30 s).</summary>
+    private static async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken)
+    {
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        try
+        {
+            socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
+            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, 15);
+            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, 5);
+            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 3);
+            await socket.ConnectAsync(context.DnsEndPoint, cancellationToken);
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    private sealed record Pool(SslStreamCertificateContext? Certificate, HttpMessageInvoker Invoker);
+}
