@@ -1,0 +1,126 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using System.CommandLine.Invocation;
+using Fairlead.Cli.Completion;
+using Fairlead.Cli.Hosting;
+using Fairlead.Cli.Rendering;
+using Fairlead.Cli.Verbs;
+using Fairlead.Contracts.Errors;
+
+namespace Fairlead.Cli;
+
+/// <summary>Everything a person can type after <c>fairlead</c>.</summary>
+public static class CommandLine
+{
+    /// <summary>Runs one command line.</summary>
+    /// <returns>The exit code, as docs/cli.md tells it.</returns>
+    public static async Task<int> RunAsync(IReadOnlyList<string> arguments, CliHost host, CancellationToken cancellationToken)
+    {
+        var common = new CommonOptions();
+        var parse = Build(host, common).Parse(PassThrough(arguments));
+        if (parse.Errors.Count > 0 && parse.Action is ParseErrorAction)
+        {
+            return ReportUsage(host, common, parse);
+        }
+
+        return await parse.InvokeAsync(new InvocationConfiguration
+        {
+            Output = host.Terminal.Out,
+            Error = host.Terminal.Error,
+            EnableDefaultExceptionHandler = false,
+
+            // The daemon undoes its changes to the host after a signal; nothing here ends it earlier.
+            ProcessTerminationTimeout = TimeSpan.FromSeconds(60),
+        }, cancellationToken);
+    }
+
+    /// <summary>What follows <c>sandbox kubectl</c> is kubectl's, also where it looks like an option of ours (<c>-o wide</c>).</summary>
+    internal static IReadOnlyList<string> PassThrough(IReadOnlyList<string> arguments) =>
+        arguments is ["sandbox", "kubectl", not ("--help" or "-h" or "--"), ..] ? ["sandbox", "kubectl", "--", .. arguments.Skip(2)] : arguments;
+
+    internal static RootCommand Build(CliHost host, CommonOptions common)
+    {
+        var dynamicValues = new DynamicValues(host);
+        common.Space.CompletionSources.Add(_ => dynamicValues.Spaces());
+        var administration = new AdministrationVerbs(host, common);
+        var spaces = new SpaceVerbs(host, common, dynamicValues);
+        var root = new RootCommand("Run and reach services of a Kubernetes cluster as though this machine were part of it.");
+        root.Options.Add(common.Format);
+        root.Options.Add(common.Verbose);
+
+        var space = new Verb("space", "Spaces: clusters as their teams see them", "fairlead space list");
+        Add(space, [.. spaces.BuildBelowSpace(), .. administration.BuildBelowSpace()]);
+        Add(root, [
+            .. new DaemonVerbs(host, common).Build(),
+            new OptionVerbs(host, common, dynamicValues).Build(),
+            .. new DiagnosticVerbs(host, common).Build(),
+            .. spaces.Build(),
+            space,
+            administration.BuildGateway(),
+            .. new ConsumeVerbs(host, common, dynamicValues).Build(),
+            new SandboxVerbs(host, common).Build(),
+        ]);
+
+        var help = root.Options.OfType<HelpOption>().Single();
+        if (help.Action is HelpAction standard)
+        {
+            help.Action = new HelpWithExamples(standard);
+        }
+
+        return root;
+    }
+
+    private static void Add(Command parent, IEnumerable<Command> commands)
+    {
+        foreach (var command in commands)
+        {
+            parent.Subcommands.Add(command);
+        }
+    }
+
+    private static int ReportUsage(CliHost host, CommonOptions common, ParseResult parse)
+    {
+        var path = CommandPath(parse.CommandResult.Command);
+        var json = parse.Tokens.Any(t => t.Value is "json");
+        var output = new Output(host.Terminal, json ? OutputFormat.Json : OutputFormat.Table, Palette.For(false, host.Environment), Palette.For(host.Terminal.ErrorIsTerminal, host.Environment));
+        var missing = parse.CommandResult.Command.Subcommands.Any(c => !c.Hidden) && parse.UnmatchedTokens.Count == 0;
+        var error = missing
+            ? new ErrorInfo(ErrorCategory.Usage, "usage", $"'{path}' needs a verb", $"it has {string.Join(", ", parse.CommandResult.Command.Subcommands.Where(c => !c.Hidden).Select(c => c.Name))}", $"{path} --help")
+            : new ErrorInfo(ErrorCategory.Usage, "usage", $"'{path}' can't be run like this", string.Join("\n", parse.Errors.Select(e => e.Message)), $"{path} --help");
+        output.Fail(error, null);
+        return ExitCodes.Usage;
+    }
+
+    internal static string CommandPath(Command command)
+    {
+        var names = new List<string>();
+        for (Symbol? at = command; at is not null; at = at.Parents.FirstOrDefault())
+        {
+            names.Insert(0, at is RootCommand ? "fairlead" : at.Name);
+        }
+
+        return string.Join(' ', names);
+    }
+
+    /// <summary>The help of System.CommandLine, then the verb's examples.</summary>
+    private sealed class HelpWithExamples(HelpAction standard) : SynchronousCommandLineAction
+    {
+        public override int Invoke(ParseResult parseResult)
+        {
+            var result = standard.Invoke(parseResult);
+            if (parseResult.CommandResult.Command is Verb { Examples.Count: > 0 } verb)
+            {
+                var output = parseResult.InvocationConfiguration.Output;
+                output.WriteLine("Examples:");
+                foreach (var example in verb.Examples)
+                {
+                    output.WriteLine("  " + example);
+                }
+
+                output.WriteLine();
+            }
+
+            return result;
+        }
+    }
+}

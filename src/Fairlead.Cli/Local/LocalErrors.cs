@@ -1,0 +1,25 @@
+using System.Net.Sockets;
+using Fairlead.Contracts.Errors;
+
+namespace Fairlead.Cli.Local;
+
+/// <summary>Ways in which the daemon can't be asked.</summary>
+internal static class LocalErrors
+{
+    public const string NotRunning = "daemon-not-running";
+
+    public static FairleadException Connect(string path, SocketException cause) => cause.SocketErrorCode switch
+    {
+        SocketError.AccessDenied => new(ErrorCategory.Denied, "daemon-denied", "This user may not ask the daemon", $"{path} cannot be opened: {cause.Message}", "Try the same with sudo.", cause),
+        _ => new(ErrorCategory.NotConnected, NotRunning, "The daemon is not running", $"nobody listens on {path} ({cause.Message})", "sudo fairlead start", cause),
+    };
+
+    public static FairleadException NoAnswer(string path, TimeSpan waited) => new(
+        ErrorCategory.TimedOut, "daemon-timeout", "The daemon did not answer in time", $"{path} took longer than {waited.TotalSeconds:F0} s", "fairlead doctor   (or: fairlead logs)");
+
+    public static FairleadException Broken(string path, Exception cause) => new(
+        ErrorCategory.Failed, "daemon-broken-off", "The daemon broke off its answer", $"{path}: {cause.Message}", "fairlead status   (it may have been stopped), then fairlead logs", cause);
+
+    public static FairleadException BadAnswer(string path, string why) => new(
+        ErrorCategory.Failed, "daemon-answer", "The daemon's answer makes no sense", $"{path}: {why}", "sudo fairlead restart   (daemon and command line may be of different versions)");
+}

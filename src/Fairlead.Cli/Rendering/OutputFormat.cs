@@ -1,0 +1,8 @@
+namespace Fairlead.Cli.Rendering;
+
+internal enum OutputFormat
+{
+    Table,
+    Json,
+    Yaml,
+}

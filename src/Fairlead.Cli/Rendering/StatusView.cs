@@ -1,0 +1,95 @@
+using Fairlead.Contracts.Local;
+
+namespace Fairlead.Cli.Rendering;
+
+/// <summary>How daemon and spaces are shown to people.</summary>
+internal static class StatusView
+{
+    public static void Write(Output output, DaemonStatus status, DateTimeOffset now)
+    {
+        output.Line($"Daemon     {output.Palette.Paint(new Cell("running", Style.Good))}, pid {status.Pid}, for {Humane.Age(now - status.Started)}, version {status.Version}");
+        output.Line($"Capture    {status.Capture.Method}{(status.Capture.Reason is { } reason ? $" ({reason})" : "")}");
+        output.Line($"Resolver   {status.Resolver}");
+        if (status.Spaces.Count == 0)
+        {
+            output.Line("Spaces     none joined; next: fairlead join TOKEN");
+            return;
+        }
+
+        output.Line("");
+        WriteSpaces(output, status.Spaces, now);
+        WriteProblems(output, status.Spaces);
+    }
+
+    public static void WriteSpaces(Output output, IReadOnlyList<SpaceStatus> spaces, DateTimeOffset now)
+    {
+        var table = new Table("", "SPACE", "SUBJECT", "LINK", "SINCE", "CARRIER", "RTT", "SERVICES", "CONSUMED", "FLOWS", "SENT", "RECEIVED");
+        foreach (var space in spaces)
+        {
+            table.Add(
+                space.InUse ? "*" : "",
+                space.Name,
+                space.Subject,
+                Link(space.Link),
+                Humane.Age(now - space.Since),
+                space.Carrier ?? "-",
+                space.RoundTripMilliseconds is { } rtt ? $"{rtt:F1} ms" : "-",
+                $"{space.Services}",
+                $"{space.Consumed}",
+                $"{space.OpenFlows}",
+                Humane.Bytes(space.BytesSent),
+                Humane.Bytes(space.BytesReceived));
+        }
+
+        output.Show(table);
+    }
+
+    public static void WriteSpace(Output output, SpaceStatus space, DateTimeOffset now)
+    {
+        output.Line($"Space                {space.Name}{(space.InUse ? " (in use)" : "")}");
+        output.Line($"Uid                  {space.Uid}");
+        output.Line($"Subject              {space.Subject}");
+        output.Line($"Link                 {output.Palette.Paint(Link(space.Link))}, for {Humane.Age(now - space.Since)}");
+        output.Line($"Gateway              {space.Gateway ?? "-"}{(space.GatewayVersion is { } version ? $", version {version}" : "")}");
+        output.Line($"Carrier              {space.Carrier ?? "-"}{(space.RoundTripMilliseconds is { } rtt ? $", round trip {rtt:F1} ms" : "")}");
+        output.Line($"Certificate expires  in {Humane.Age(space.CertificateExpires - now)} ({space.CertificateExpires:u}), renewed by itself before");
+        output.Line($"Primary namespace    {space.PrimaryNamespace ?? "-"}");
+        output.Line($"Services             {space.Services} granted, {space.Consumed} consumed");
+        output.Line($"Flows                {space.OpenFlows} open, {Humane.Bytes(space.BytesSent)} sent, {Humane.Bytes(space.BytesReceived)} received");
+        WriteProblems(output, [space]);
+    }
+
+    private static void WriteProblems(Output output, IReadOnlyList<SpaceStatus> spaces)
+    {
+        foreach (var space in spaces)
+        {
+            if (space.Problem is { } problem)
+            {
+                output.Line("");
+                output.Line(new Cell($"{space.Name}: {problem.Message}", Style.Bad));
+                if (problem.Why is { } why)
+                {
+                    output.Line($"  why:  {why}");
+                }
+
+                if (problem.Hint is { } hint)
+                {
+                    output.Line($"  next: {hint}");
+                }
+            }
+
+            if (space.Warning is { } warning)
+            {
+                output.Line(new Cell($"{space.Name}: {warning}", Style.Warning));
+            }
+        }
+    }
+
+    private static Cell Link(LinkState state) => state switch
+    {
+        LinkState.Connected => new Cell("connected", Style.Good),
+        LinkState.Connecting => new Cell("connecting", Style.Warning),
+        LinkState.Disconnected => new Cell("disconnected", Style.Bad),
+        _ => new Cell("refused", Style.Bad),
+    };
+}

@@ -1,0 +1,213 @@
+using System.CommandLine;
+using Fairlead.Cli.Hosting;
+using Fairlead.Cli.Rendering;
+using Fairlead.Contracts.Administration;
+
+namespace Fairlead.Cli.Verbs;
+
+/// <summary>gateway install|uninstall|status and space invite|revoke|grants: what an admin does with a kubeconfig.</summary>
+internal sealed class AdministrationVerbs(CliHost host, CommonOptions common)
+{
+    private const string DefaultImage = "fairlead/fairlead:dev";
+
+    public Command BuildGateway()
+    {
+        var gateway = new Verb("gateway", "The gateway of a space, in the cluster", "fairlead gateway install --space-name team", "fairlead gateway status");
+        gateway.Subcommands.Add(Install());
+        gateway.Subcommands.Add(WithCluster(new Verb("uninstall", "Remove the gateway, its people and grants from the cluster", "fairlead gateway uninstall --context staging")
+            .Does(host, common, async (context, cancellationToken) =>
+            {
+                await using (var progress = new ProgressLine(host, "Removing the gateway"))
+                {
+                    await host.Administration().UninstallGatewayAsync(context.Cluster, progress, cancellationToken);
+                }
+
+                DaemonVerbs.Say(context, "The gateway is removed.");
+            })));
+        gateway.Subcommands.Add(WithCluster(new Verb("status", "Show the gateway in the cluster", "fairlead gateway status -o json")
+            .Does(host, common, async (context, cancellationToken) => Show(context, await host.Administration().GetGatewayAsync(context.Cluster, cancellationToken)))));
+        return gateway;
+    }
+
+    public IEnumerable<Command> BuildBelowSpace()
+    {
+        yield return Invite();
+
+        var user = new Argument<string>("USER") { Description = "Name the user was invited by" };
+        var revoke = WithCluster(new Verb("revoke", "Take a user's access away; open connections end within a second", "fairlead space revoke alice")
+            .Does(host, common, async (context, cancellationToken) =>
+            {
+                var name = context.Parse.GetRequiredValue(user);
+                await host.Administration().RevokeAsync(context.Cluster, name, cancellationToken);
+                DaemonVerbs.Say(context, $"Revoked {name}: certificates issued so far are denied, invites and grants are removed.");
+            }));
+        revoke.Arguments.Add(user);
+        yield return revoke;
+
+        yield return WithCluster(new Verb("grants", "Show who may reach what in the space", "fairlead space grants")
+            .Does(host, common, async (context, cancellationToken) =>
+            {
+                var grants = new GrantReport(await host.Administration().ListGrantsAsync(context.Cluster, cancellationToken));
+                context.Output.Show(grants, CliJson.Default.GrantReport, WriteGrants);
+            }));
+    }
+
+    private Verb Install()
+    {
+        var image = new Option<string>("--image") { Description = "Image of the gateway", HelpName = "IMAGE", DefaultValueFactory = _ => DefaultImage };
+        var name = new Option<string>("--space-name") { Description = "How people will call the space", HelpName = "NAME", DefaultValueFactory = _ => "default" };
+        var replicas = new Option<int>("--replicas") { Description = "How many gateways", HelpName = "N", DefaultValueFactory = _ => 2 };
+        replicas.Validators.Add(result =>
+        {
+            if (result.Tokens is [var token] && (!int.TryParse(token.Value, out var n) || n is < 1 or > 16))
+            {
+                result.AddError($"'{token.Value}' is no number of gateways; 1 to 16 are");
+            }
+        });
+        var endpoints = new Option<string[]>("--endpoint") { Description = "Where laptops reach it, as HOST:API-PORT:DATA-PORT; may be repeated; found from the Service when left out", HelpName = "ENDPOINT" };
+        var dryRun = new Option<bool>("--dry-run") { Description = "Print the manifests and change nothing" };
+        var install = WithCluster(new Verb(
+            "install",
+            "Install the gateway in the cluster, or bring it up to date",
+            "fairlead gateway install --space-name team",
+            "fairlead gateway install --dry-run | kubectl apply -f -",
+            "fairlead gateway install --endpoint gateway.example.com:443:8444")
+            .Does(host, common, async (context, cancellationToken) =>
+            {
+                var options = new GatewayInstallOptions(context.Get(image) ?? DefaultImage, context.Parse.GetRequiredValue(name), context.Parse.GetValue(replicas), context.Get(endpoints) ?? []);
+                if (context.Get(dryRun))
+                {
+                    context.Output.Writer.Write(host.Administration().RenderManifests(options));
+                    return;
+                }
+
+                await using (var progress = new ProgressLine(host, "Installing the gateway"))
+                {
+                    await host.Administration().InstallGatewayAsync(context.Cluster, options, progress, cancellationToken);
+                }
+
+                Show(context, await host.Administration().GetGatewayAsync(context.Cluster, cancellationToken));
+            }));
+        install.Options.Add(image);
+        install.Options.Add(name);
+        install.Options.Add(replicas);
+        install.Options.Add(endpoints);
+        install.Options.Add(dryRun);
+        return install;
+    }
+
+    private Verb Invite()
+    {
+        var user = new Argument<string>("USER") { Description = "A name for the person who is invited" };
+        var group = new Option<string?>("--group") { Description = "Also make the person a member of this group", HelpName = "GROUP" };
+        var namespaces = new Option<string[]>("--namespaces")
+        {
+            Description = "What the person may consume, separated by commas: NAMESPACE or NAMESPACE/SERVICE, * allowed",
+            HelpName = "LIST",
+        };
+        var expires = new Option<TimeSpan>("--expires")
+        {
+            Description = "How long the token can be used to join: 30d, 12h, 90m",
+            HelpName = "DURATION",
+            DefaultValueFactory = _ => TimeSpan.FromDays(30),
+            CustomParser = result =>
+            {
+                var text = result.Tokens[0].Value;
+                if (Humane.ParseDuration(text) is { } duration)
+                {
+                    return duration;
+                }
+
+                result.AddError($"'{text}' is no duration; 30d, 12h and 90m are");
+                return default;
+            },
+        };
+        var uses = new Option<int>("--uses") { Description = "How many machines may join with the token", HelpName = "N", DefaultValueFactory = _ => 1 };
+        uses.Validators.Add(result =>
+        {
+            if (result.Tokens is [var token] && (!int.TryParse(token.Value, out var n) || n is < 1 or > 1000))
+            {
+                result.AddError($"'{token.Value}' is no number of uses; 1 to 1000 are");
+            }
+        });
+        var invite = WithCluster(new Verb(
+            "invite",
+            "Invite a person: prints a join token, once",
+            "fairlead space invite alice --namespaces shop",
+            "fairlead space invite alice --namespaces 'shop,dev-*/api' --expires 7d --uses 2")
+            .Does(host, common, async (context, cancellationToken) =>
+            {
+                var rules = (context.Get(namespaces) ?? []).SelectMany(n => n.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)).ToArray();
+                var options = new InviteOptions(context.Parse.GetRequiredValue(user), context.Get(group), rules, context.Parse.GetValue(expires), context.Parse.GetValue(uses));
+                var invitation = await host.Administration().InviteAsync(context.Cluster, options, cancellationToken);
+                context.Output.Show(invitation, CliJson.Default.Invitation, (output, i) => WriteInvitation(output, i, host.Time.GetUtcNow()));
+            }));
+        invite.Arguments.Add(user);
+        invite.Options.Add(group);
+        invite.Options.Add(namespaces);
+        invite.Options.Add(expires);
+        invite.Options.Add(uses);
+        return invite;
+    }
+
+    private Verb WithCluster(Verb verb)
+    {
+        verb.Options.Add(common.Kubeconfig);
+        verb.Options.Add(common.Context);
+        return verb;
+    }
+
+    /// <summary>The token alone goes to standard output, so that it can be piped to <c>fairlead join -</c>.</summary>
+    private static void WriteInvitation(Output output, Invitation invitation, DateTimeOffset now)
+    {
+        var what = invitation.Namespaces.Count == 0 ? "nothing yet (no --namespaces)" : string.Join(", ", invitation.Namespaces);
+        output.Note($"{invitation.User} may join space {invitation.Space} {Humane.Plural(invitation.Uses, "time")} within {Humane.Age(invitation.Expires - now)}, and consume: {what}");
+        output.Note("Hand over this token; it is shown once and stored nowhere. It is used with: fairlead join TOKEN");
+        output.Line(invitation.Token);
+    }
+
+    private static void WriteGrants(Output output, GrantReport report)
+    {
+        if (report.Grants.Count == 0)
+        {
+            output.Line("Nobody is granted anything. next: fairlead space invite USER --namespaces NAMESPACE");
+            return;
+        }
+
+        var table = new Table("GRANT", "SUBJECTS", "RULES", "VERBS");
+        foreach (var grant in report.Grants)
+        {
+            table.Add(grant.Name, string.Join(", ", grant.Subjects), string.Join(", ", grant.Rules), string.Join(", ", grant.Verbs));
+        }
+
+        output.Show(table);
+    }
+
+    private static void Show(VerbContext context, GatewayDeployment gateway)
+    {
+        if (gateway.Problems.Count > 0 || !gateway.Installed)
+        {
+            context.ExitCode = ExitCodes.Failed;
+        }
+
+        context.Output.Show(gateway, CliJson.Default.GatewayDeployment, (output, g) =>
+        {
+            if (!g.Installed)
+            {
+                output.Line("No gateway is installed in this cluster. next: fairlead gateway install");
+            }
+            else
+            {
+                output.Line($"Space      {g.SpaceName ?? "-"} ({g.SpaceUid ?? "no uid yet"})");
+                output.Line($"Image      {g.Image ?? "-"}");
+                output.Line($"Ready      {output.Palette.Paint(new Cell($"{g.Ready} of {g.Replicas}", g.Ready == g.Replicas ? Style.Good : Style.Warning))}");
+                output.Line($"Endpoints  {(g.Endpoints.Count == 0 ? "none known yet" : string.Join(", ", g.Endpoints))}");
+            }
+
+            foreach (var problem in g.Problems)
+            {
+                output.Warn(problem);
+            }
+        });
+    }
+}

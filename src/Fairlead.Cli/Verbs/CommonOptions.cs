@@ -1,0 +1,58 @@
+using System.CommandLine;
+using Fairlead.Cli.Rendering;
+using Fairlead.Contracts.Errors;
+
+namespace Fairlead.Cli.Verbs;
+
+/// <summary>Options that mean the same with every verb that takes them.</summary>
+internal sealed class CommonOptions
+{
+    public Option<OutputFormat> Format { get; } = MakeFormat();
+
+    public Option<bool> Verbose { get; } = new("--verbose") { Description = "Say more: on a failure, also where in fairlead it happened", Recursive = true };
+
+    public Option<string?> Space { get; } = new("--space") { Description = "The space to use instead of the one in use", HelpName = "NAME" };
+
+    public Option<bool> Watch { get; } = new("--watch", "-w") { Description = "Show it again whenever it changes, until Ctrl-C" };
+
+    public Option<string?> Kubeconfig { get; } = new("--kubeconfig") { Description = "The kubeconfig file to use, as with kubectl", HelpName = "FILE" };
+
+    public Option<string?> Context { get; } = new("--context") { Description = "The kubeconfig context to use, as with kubectl", HelpName = "NAME" };
+
+    public Option<string?> RunDirectory { get; } = new("--run-dir") { Hidden = true };
+
+    public Option<string?> StateDirectory { get; } = new("--state-dir") { Hidden = true };
+
+    public Option<string?> HostsFile { get; } = new("--hosts-file") { Hidden = true };
+
+    private static Option<OutputFormat> MakeFormat()
+    {
+        var option = new Option<OutputFormat>("--output", "-o")
+        {
+            Description = "How to print the result: table, json or yaml",
+            HelpName = "table|json|yaml",
+            Recursive = true,
+            DefaultValueFactory = _ => OutputFormat.Table,
+            CustomParser = result =>
+            {
+                switch (result.Tokens[0].Value)
+                {
+                    case "table":
+                        return OutputFormat.Table;
+                    case "json":
+                        return OutputFormat.Json;
+                    case "yaml":
+                        return OutputFormat.Yaml;
+                    default:
+                        result.AddError($"'{result.Tokens[0].Value}' is no output format; table, json and yaml are");
+                        return OutputFormat.Table;
+                }
+            },
+        };
+        option.CompletionSources.Clear();
+        option.CompletionSources.Add("table", "json", "yaml");
+        return option;
+    }
+
+    public static FairleadException Usage(string code, string message, string? why = null, string? hint = null) => new(ErrorCategory.Usage, code, message, why, hint);
+}

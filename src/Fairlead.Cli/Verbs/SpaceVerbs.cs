@@ -1,0 +1,125 @@
+using System.CommandLine;
+using Fairlead.Cli.Completion;
+using Fairlead.Cli.Hosting;
+using Fairlead.Cli.Local;
+using Fairlead.Cli.Rendering;
+using Fairlead.Contracts.Errors;
+using Fairlead.Contracts.Gateway;
+using Fairlead.Contracts.Local;
+
+namespace Fairlead.Cli.Verbs;
+
+/// <summary>join, leave, space list|use|show, services list: a space as its user sees it.</summary>
+internal sealed class SpaceVerbs(CliHost host, CommonOptions common, DynamicValues dynamicValues)
+{
+    /// <summary>Far more than a token; what is piped in by mistake isn't read to its end.</summary>
+    private const int MaxTokenCharacters = 64 << 10;
+
+    public IEnumerable<Command> Build()
+    {
+        var token = new Argument<string>("TOKEN") { Description = "The join token you were given; - reads it from standard input" };
+        var join = new Verb("join", "Join a space with a token; no Kubernetes credentials needed", "fairlead join flj1.eyJ...", "fairlead join - < token.txt")
+            .Does(host, common, (context, cancellationToken) => JoinAsync(context, context.Parse.GetRequiredValue(token), cancellationToken));
+        join.Arguments.Add(token);
+        yield return join;
+
+        var leave = new Verb("leave", "Leave a space: forget its keys, rules and addresses", "fairlead leave", "fairlead leave --space staging")
+            .Does(host, common, async (context, cancellationToken) =>
+            {
+                var name = (await CurrentAsync(context, cancellationToken)).Name;
+                await context.Daemon.SendAsync(HttpMethod.Delete, LocalPath.Below(LocalApi.Spaces, name), null, cancellationToken);
+                DaemonVerbs.Say(context, $"Left space {name}.");
+            });
+        leave.Options.Add(common.Space);
+        yield return leave;
+
+        var services = new Verb("services", "Services of the space", "fairlead services list -n shop");
+        services.Subcommands.Add(ServicesList());
+        yield return services;
+    }
+
+    public IEnumerable<Command> BuildBelowSpace()
+    {
+        var list = new Verb("list", "Show the spaces this machine has joined", "fairlead space list")
+            .Does(host, common, (context, cancellationToken) => context.ShowAsync(LocalApi.Spaces, LocalJson.Default.SpaceList, (output, value) =>
+            {
+                if (value.Spaces.Count == 0)
+                {
+                    output.Line("No space is joined. next: fairlead join TOKEN");
+                    return;
+                }
+
+                StatusView.WriteSpaces(output, value.Spaces, host.Time.GetUtcNow());
+            }, cancellationToken));
+        yield return list;
+
+        var name = new Argument<string>("NAME") { Description = "Name of a joined space" };
+        name.CompletionSources.Add(_ => dynamicValues.Spaces());
+        var use = new Verb("use", "Make a space the one in use: plain names are its names", "fairlead space use staging")
+            .Does(host, common, async (context, cancellationToken) =>
+            {
+                var chosen = context.Parse.GetRequiredValue(name);
+                await context.Daemon.SendAsync(HttpMethod.Post, LocalPath.Below(LocalApi.Spaces, chosen, "use"), null, cancellationToken);
+                DaemonVerbs.Say(context, $"Space {chosen} is in use.");
+            });
+        use.Arguments.Add(name);
+        yield return use;
+
+        var show = new Verb("show", "Show one space: who you are there and how it is connected", "fairlead space show", "fairlead space show --space staging -o yaml")
+            .Does(host, common, async (context, cancellationToken) =>
+            {
+                var space = await CurrentAsync(context, cancellationToken);
+                context.Output.Show(space, LocalJson.Default.SpaceStatus, (output, s) => StatusView.WriteSpace(output, s, host.Time.GetUtcNow()));
+            });
+        show.Options.Add(common.Space);
+        yield return show;
+    }
+
+    private Verb ServicesList()
+    {
+        var ns = new Option<string?>("--namespace", "-n") { Description = "Only this namespace", HelpName = "NAMESPACE" };
+        ns.CompletionSources.Add(_ => dynamicValues.Namespaces());
+        var list = new Verb("list", "Show the services that are granted to you", "fairlead services list", "fairlead services list -n shop --watch")
+            .Does(host, common, (context, cancellationToken) =>
+                context.ShowAsync(LocalPath.With(context.WithSpace(LocalApi.Services), "namespace", context.Get(ns)), LocalJson.Default.ServiceList, ConsumeView.Write, cancellationToken));
+        list.Options.Add(ns);
+        list.Options.Add(common.Space);
+        list.Options.Add(common.Watch);
+        return list;
+    }
+
+    private static async Task JoinAsync(VerbContext context, string token, CancellationToken cancellationToken)
+    {
+        if (token == "-")
+        {
+            var buffer = new char[MaxTokenCharacters];
+            var read = await context.Host.Terminal.In.ReadBlockAsync(buffer, cancellationToken);
+            token = new string(buffer, 0, read);
+        }
+
+        // Read here first: a token cut off by a line break needs no daemon to be told from a whole one.
+        var parsed = JoinToken.Parse(token);
+        await using var progress = new ProgressLine(context.Host, $"Joining space {parsed.SpaceName}");
+        var space = await context.Daemon.SendAsync(HttpMethod.Post, LocalApi.Join, new JoinRequest(token), LocalJson.Default.JoinRequest, LocalJson.Default.SpaceStatus, cancellationToken);
+        await progress.DisposeAsync();
+        context.Output.Show(space, LocalJson.Default.SpaceStatus, (output, s) =>
+        {
+            output.Line($"Joined space {s.Name} as {s.Subject}.");
+            output.Note("next: fairlead services list, then fairlead consume NAMESPACE/*");
+        });
+    }
+
+    /// <summary>The space that was named, or the one in use.</summary>
+    private static async Task<SpaceStatus> CurrentAsync(VerbContext context, CancellationToken cancellationToken)
+    {
+        var list = await context.Daemon.GetAsync(LocalApi.Spaces, LocalJson.Default.SpaceList, cancellationToken);
+        if (context.Space is { } name)
+        {
+            return list.Spaces.FirstOrDefault(s => s.Name == name)
+                ?? throw CommonOptions.Usage("space-unknown", $"There is no space '{name}' on this machine", list.Spaces.Count == 0 ? "none is joined" : $"joined are {string.Join(", ", list.Spaces.Select(s => s.Name))}", "fairlead space list");
+        }
+
+        return list.Spaces.FirstOrDefault(s => s.InUse)
+            ?? throw new FairleadException(ErrorCategory.NotConnected, "no-space", "No space is in use", list.Spaces.Count == 0 ? "none is joined" : "several are joined and none was chosen", list.Spaces.Count == 0 ? "fairlead join TOKEN" : "fairlead space use NAME");
+    }
+}

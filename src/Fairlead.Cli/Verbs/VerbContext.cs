@@ -1,0 +1,79 @@
+using System.CommandLine;
+using System.Text.Json.Serialization.Metadata;
+using Fairlead.Cli.Hosting;
+using Fairlead.Cli.Local;
+using Fairlead.Cli.Rendering;
+using Fairlead.Contracts.Administration;
+using Fairlead.Contracts.Local;
+
+namespace Fairlead.Cli.Verbs;
+
+/// <summary>One invocation of a verb: what was typed, where to print, whom to ask.</summary>
+internal sealed class VerbContext : IDisposable
+{
+    private readonly CommonOptions _common;
+    private LocalClient? _daemon;
+
+    public VerbContext(CliHost host, CommonOptions common, ParseResult parse)
+    {
+        Host = host;
+        _common = common;
+        Parse = parse;
+        Verbose = parse.GetValue(common.Verbose);
+        Output = new Output(
+            host.Terminal,
+            parse.GetValue(common.Format),
+            Palette.For(host.Terminal.OutIsTerminal, host.Environment),
+            Palette.For(host.Terminal.ErrorIsTerminal, host.Environment));
+    }
+
+    public CliHost Host { get; }
+
+    public ParseResult Parse { get; }
+
+    public Output Output { get; }
+
+    public bool Verbose { get; }
+
+    public int ExitCode { get; set; }
+
+    public DaemonPaths Paths => new(Get(_common.RunDirectory), Get(_common.StateDirectory), Get(_common.HostsFile), SocketPath);
+
+    public string SocketPath => SocketOf(Host, Get(_common.RunDirectory));
+
+    public LocalClient Daemon => _daemon ??= new LocalClient(SocketPath);
+
+    public string? Space => Get(_common.Space);
+
+    public bool Watch => Get(_common.Watch);
+
+    public ClusterSelection Cluster => new(Get(_common.Kubeconfig), Get(_common.Context));
+
+    public static string SocketOf(CliHost host, string? runDirectory) =>
+        host.Environment(LocalApi.SocketVariable) is { Length: > 0 } named ? named
+        : runDirectory is null ? LocalApi.DefaultSocket
+        : Path.Combine(runDirectory, Path.GetFileName(LocalApi.DefaultSocket));
+
+    /// <summary>The option's value; its default when this verb doesn't take it.</summary>
+    public T? Get<T>(Option<T> option) => Parse.GetResult(option) is null ? default : Parse.GetValue(option);
+
+    public string WithSpace(string path) => LocalPath.With(path, "space", Space);
+
+    /// <summary>Shows a value of the local API once, or with <c>--watch</c> whenever it changes.</summary>
+    public async Task ShowAsync<T>(string path, JsonTypeInfo<T> type, Action<Output, T> people, CancellationToken cancellationToken)
+    {
+        if (!Watch)
+        {
+            Output.Show(await Daemon.GetAsync(path, type, cancellationToken), type, people);
+            return;
+        }
+
+        using var view = LiveView.For(Host, Output);
+        await foreach (var value in Daemon.WatchAsync(path, type, cancellationToken))
+        {
+            view.Show(value, type, people);
+        }
+    }
+
+    public void Dispose() => _daemon?.Dispose();
+}
