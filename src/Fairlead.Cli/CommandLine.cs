@@ -20,7 +20,7 @@ public static class CommandLine
         var parse = Build(host, common).Parse(PassThrough(arguments));
         if (parse.Errors.Count > 0 && parse.Action is ParseErrorAction)
         {
-            return ReportUsage(host, common, parse);
+            return ReportUsage(host, parse);
         }
 
         return await parse.InvokeAsync(new InvocationConfiguration
@@ -78,16 +78,20 @@ public static class CommandLine
         }
     }
 
-    private static int ReportUsage(CliHost host, CommonOptions common, ParseResult parse)
+    private static int ReportUsage(CliHost host, ParseResult parse)
     {
-        var path = CommandPath(parse.CommandResult.Command);
+        var command = parse.CommandResult.Command;
+        var path = CommandPath(command);
         var json = parse.Tokens.Any(t => t.Value is "json");
         var output = new Output(host.Terminal, json ? OutputFormat.Json : OutputFormat.Table, Palette.For(false, host.Environment), Palette.For(host.Terminal.ErrorIsTerminal, host.Environment));
-        var missing = parse.CommandResult.Command.Subcommands.Any(c => !c.Hidden) && parse.UnmatchedTokens.Count == 0;
-        var error = missing
-            ? new ErrorInfo(ErrorCategory.Usage, "usage", $"'{path}' needs a verb", $"it has {string.Join(", ", parse.CommandResult.Command.Subcommands.Where(c => !c.Hidden).Select(c => c.Name))}", $"{path} --help")
-            : new ErrorInfo(ErrorCategory.Usage, "usage", $"'{path}' can't be run like this", string.Join("\n", parse.Errors.Select(e => e.Message)), $"{path} --help");
-        output.Fail(error, null);
+        var verbs = command.Subcommands.Where(c => !c.Hidden).Select(c => c.Name).ToArray();
+        var (message, why) = (verbs.Length, parse.UnmatchedTokens) switch
+        {
+            (> 0, []) => ($"'{path}' needs a verb", $"it has {string.Join(", ", verbs)}"),
+            (> 0, [var word, ..]) when command.Arguments.Count == 0 => ($"'{path}' has no verb '{word}'", Spelling.Closest(word, verbs) is { } close ? $"did you mean '{close}'?" : $"it has {string.Join(", ", verbs)}"),
+            _ => ($"'{path}' can't be run like this", string.Join("\n", parse.Errors.Select(e => e.Message))),
+        };
+        output.Fail(new ErrorInfo(ErrorCategory.Usage, "usage", message, why, $"{path} --help"), null);
         return ExitCodes.Usage;
     }
 
@@ -108,9 +112,14 @@ public static class CommandLine
         public override int Invoke(ParseResult parseResult)
         {
             var result = standard.Invoke(parseResult);
-            if (parseResult.CommandResult.Command is Verb { Examples.Count: > 0 } verb)
+            if (parseResult.CommandResult.Command is Verb verb)
             {
                 var output = parseResult.InvocationConfiguration.Output;
+                if (verb.Details is { } details)
+                {
+                    output.WriteLine(details);
+                }
+
                 output.WriteLine("Examples:");
                 foreach (var example in verb.Examples)
                 {

@@ -11,7 +11,7 @@ internal static class LocalErrors
     public static FairleadException Connect(string path, SocketException cause) => cause.SocketErrorCode switch
     {
         SocketError.AccessDenied => new(ErrorCategory.Denied, "daemon-denied", "This user may not ask the daemon", $"{path} cannot be opened: {cause.Message}", "Try the same with sudo.", cause),
-        _ => new(ErrorCategory.NotConnected, NotRunning, "The daemon is not running", $"nobody listens on {path} ({cause.Message})", "sudo fairlead start", cause),
+        _ => new(ErrorCategory.NotConnected, NotRunning, "The daemon is not running", $"nobody listens on {path}", "sudo fairlead start", cause),
     };
 
     public static FairleadException NoAnswer(string path, TimeSpan waited) => new(

@@ -29,10 +29,9 @@ internal sealed class CommonOptions
     {
         var option = new Option<OutputFormat>("--output", "-o")
         {
-            Description = "How to print the result: table, json or yaml",
+            Description = "How to print the result; a table when left out",
             HelpName = "table|json|yaml",
             Recursive = true,
-            DefaultValueFactory = _ => OutputFormat.Table,
             CustomParser = result =>
             {
                 switch (result.Tokens[0].Value)

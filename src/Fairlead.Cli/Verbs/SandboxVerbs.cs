@@ -9,17 +9,21 @@ namespace Fairlead.Cli.Verbs;
 /// <summary>sandbox up|down|status|reset|kubectl, and the hidden <c>sandbox serve</c>.</summary>
 internal sealed class SandboxVerbs(CliHost host, CommonOptions common)
 {
-    private const string Limits =
-        "A small Kubernetes-compatible cluster on this machine, for trying fairlead and for tests, never for production. "
-        + "Pods are processes of this host in namespaces of their own: no images, no registry, one node; no resource limits, no NetworkPolicy, no LoadBalancer, no Ingress. "
-        + "What it lacks answers 404 or 501, never a made-up success. Needs root and Linux.";
+    private const string Limits = """
+        Limits:
+          It is for trying fairlead and for tests, never for production. It needs root and Linux.
+          Pods are processes of this host in namespaces of their own: no images, no registry, one node.
+          No resource limits, no NetworkPolicy, no LoadBalancer, no Ingress, no conflict detection in server-side apply.
+          What it lacks answers 404 or 501 with a Status, never a made-up success.
+
+        """;
 
     private readonly Option<string?> _stateDirectory = new("--state-dir") { Description = "Where it keeps its objects and volumes", HelpName = "DIR" };
     private readonly Option<string?> _subnet = new("--subnet") { Description = "The /30 of its link to this host, so that several can run", HelpName = "CIDR" };
 
     public Command Build()
     {
-        var sandbox = new Verb("sandbox", Limits, "sudo fairlead sandbox up --with shop", "sudo fairlead sandbox kubectl get pods -A", "sudo fairlead sandbox down");
+        var sandbox = new Verb("sandbox", "A small Kubernetes-compatible cluster on this machine, to try fairlead on", "sudo fairlead sandbox up --with shop", "sudo fairlead sandbox kubectl get pods -A", "sudo fairlead sandbox down") { Details = Limits };
 
         var with = new Option<string[]>("--with") { Description = "Also apply a sample and wait until it is ready: shop", HelpName = "SAMPLE", AllowMultipleArgumentsPerToken = true };
         with.AcceptOnlyFromAmong("shop");

@@ -12,6 +12,9 @@ internal sealed class Verb : Command
 
     public IReadOnlyList<string> Examples { get; }
 
+    /// <summary>What <c>--help</c> says besides the one-line description; null for nothing.</summary>
+    public string? Details { get; init; }
+
     /// <summary>Says what the verb does. Failures become an error for people and the exit code of their category (docs/cli.md).</summary>
     public Verb Does(CliHost host, CommonOptions common, Func<VerbContext, CancellationToken, Task> action)
     {
