@@ -1,0 +1,87 @@
+using Fairlead.EndToEnd.Tests.Harness;
+using Fairlead.Testbed;
+
+namespace Fairlead.EndToEnd.Tests.Consume;
+
+/// <summary>Cables, pods and gateways come and go; names, listeners and as many flows as possible stay.</summary>
+public sealed class ResilienceTests(SharedCluster cluster) : ClusterTest(cluster)
+{
+    [Fact]
+    public async Task Open_flow_survives_a_broken_cable_and_new_ones_wait_for_it()
+    {
+        var laptop = await NewMemberAsync();
+        await laptop.ConsumeAsync("shop/*");
+        // A psql session that is silent while the cable is out.
+        using var session = laptop.Host.Start("env", "PGPASSWORD=shop", "psql", "-h", "postgres.shop", "-U", "shop", "-At", "shop");
+        await session.StandardInput.WriteLineAsync("select 'before';");
+        (await session.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(10))).ShouldBe("before");
+
+        await laptop.CutLinkAsync();
+        await Shell.EventuallyAsync("the daemon notices", async () => (await laptop.FairleadAsync("status")).Output.Contains("disconnected", StringComparison.OrdinalIgnoreCase), TimeSpan.FromSeconds(5));
+        (await laptop.Host.RunAsync("getent", "hosts", "frontend.shop")).ShouldSucceed();
+        var waiting = laptop.CurlAsync("http://frontend.shop/");
+        await Task.Delay(TimeSpan.FromSeconds(2));
+        await laptop.RestoreLinkAsync();
+
+        (await waiting).ShouldSucceed();
+        await session.StandardInput.WriteLineAsync("select 'after';");
+        (await session.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(20))).ShouldBe("after");
+        session.StandardInput.Close();
+        await session.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(10));
+    }
+
+    [Fact]
+    public async Task Gateway_may_be_killed()
+    {
+        var laptop = await NewMemberAsync();
+        await laptop.ConsumeAsync("shop/frontend");
+        (await Cluster.KubectlAsync("delete", "pod", "-n", "fairlead", "-l", "app.kubernetes.io/name=fairlead-gateway", "--grace-period=0", "--force")).ShouldSucceed();
+        await Shell.EventuallyAsync("a new gateway serves", async () => (await laptop.CurlAsync("http://frontend.shop/")).ExitCode == 0, TimeSpan.FromSeconds(30));
+        (await Cluster.KubectlAsync("rollout", "status", "-n", "fairlead", "deploy/fairlead-gateway", "--timeout=30s")).ShouldSucceed();
+    }
+
+    [Fact]
+    public async Task Services_come_change_and_go_while_consumed()
+    {
+        var laptop = await NewMemberAsync("live-*");
+        await laptop.ConsumeAsync("*/*");
+        await Cluster.ApplyAsync("""
+            apiVersion: v1
+            kind: Namespace
+            metadata: { name: live-1 }
+            ---
+            apiVersion: apps/v1
+            kind: Deployment
+            metadata: { name: web, namespace: live-1 }
+            spec:
+              selector: { matchLabels: { app: web } }
+              template:
+                metadata: { labels: { app: web } }
+                spec:
+                  containers:
+                  - { name: web, image: host, command: [python3, -m, http.server, "8000", --directory, /etc/default] }
+            ---
+            apiVersion: v1
+            kind: Service
+            metadata: { name: web, namespace: live-1 }
+            spec: { selector: { app: web }, ports: [ { port: 80, targetPort: 8000 } ] }
+            """);
+        try
+        {
+            await Shell.EventuallyAsync("the new service answers", async () => (await laptop.CurlAsync("http://web.live-1/")).ExitCode == 0);
+            (await Cluster.KubectlAsync("delete", "pod", "-n", "live-1", "-l", "app=web")).ShouldSucceed();
+            await Shell.EventuallyAsync("its next pod answers", async () => (await laptop.CurlAsync("http://web.live-1/")).ExitCode == 0);
+            (await Cluster.KubectlAsync("patch", "service", "web", "-n", "live-1", "--type=json", "-p", """[{"op":"replace","path":"/spec/ports/0/port","value":81}]""")).ShouldSucceed();
+            await Shell.EventuallyAsync("its new port answers", async () => (await laptop.CurlAsync("http://web.live-1:81/")).ExitCode == 0);
+            (await laptop.CurlAsync("http://web.live-1/")).ShouldFail(7);
+            (await Cluster.KubectlAsync("scale", "deploy/web", "-n", "live-1", "--replicas=0")).ShouldSucceed();
+            await Shell.EventuallyAsync("no endpoint is refused", async () => (await laptop.CurlAsync("http://web.live-1:81/")).ExitCode is 7 or 56);
+        }
+        finally
+        {
+            (await Cluster.KubectlAsync("delete", "namespace", "live-1")).ShouldSucceed();
+        }
+
+        await Shell.EventuallyAsync("its name is gone", async () => (await laptop.Host.RunAsync("getent", "hosts", "web.live-1")).ExitCode != 0);
+    }
+}
