@@ -2,6 +2,8 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Security;
 using System.Net.Sockets;
+using System.Net.WebSockets;
+using System.Runtime.ExceptionServices;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 
@@ -46,18 +48,28 @@ internal sealed class Transport(ClusterConnection connection, TimeProvider time)
         }
     }
 
-    /// <summary>Who to be now and over which connections, for protocols that make their own requests (WebSocket).</summary>
-    public async Task<(HttpMessageInvoker Invoker, HttpRequestHeaders Headers)> PrepareAsync(CancellationToken cancellationToken)
+    /// <summary>Opens a WebSocket with the same TLS, proxy and credentials.</summary>
+    /// <exception cref="KubernetesException">Refused, with the server's Status, or no answer.</exception>
+    public async Task<WebSocket> UpgradeAsync(string path, IReadOnlyList<string> protocols, CancellationToken cancellationToken)
     {
-        var credential = await connection.Credentials.GetAsync(time, cancellationToken);
-        using var template = new HttpRequestMessage();
-        AddHeaders(template, credential);
-        return (Invoker(credential.Certificate), template.Headers);
+        var request = new ApiRequest(HttpMethod.Get, path);
+        for (var refreshed = false; ; refreshed = true)
+        {
+            var credential = await connection.Credentials.GetAsync(time, cancellationToken);
+            try
+            {
+                return await UpgradeOnceAsync(request, protocols, credential, cancellationToken);
+            }
+            catch (KubernetesException e) when (e.Code == 401 && !refreshed && connection.Credentials.Reject(credential))
+            {
+                // Once more, with fresh credentials.
+            }
+        }
     }
 
-    public Uri Url(string path) => new(connection.Server.AbsoluteUri.TrimEnd('/') + path);
+    private Uri Url(string path) => new(connection.Server.AbsoluteUri.TrimEnd('/') + path);
 
-    public KubernetesException Explain(string title, HttpRequestException e) =>
+    private KubernetesException Explain(string title, HttpRequestException e) =>
         e.HttpRequestError == HttpRequestError.SecureConnectionError || e.InnerException is AuthenticationException
             ? new KubernetesException(0, KubernetesException.Untrusted,
                 $"{title}: the TLS connection to {connection.Server} failed: {(e.InnerException ?? e).Message}", inner: e)
@@ -71,6 +83,42 @@ internal sealed class Transport(ClusterConnection connection, TimeProvider time)
             _disposed = true;
             _pool?.Invoker.Dispose();
             _pool = null;
+        }
+    }
+
+    private async Task<WebSocket> UpgradeOnceAsync(
+        ApiRequest request, IReadOnlyList<string> protocols, Credential credential, CancellationToken cancellationToken)
+    {
+        using var limit = new CancellationTokenSource(request.Timeout, time);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
+        using var invoker = new HttpMessageInvoker(new UpgradeHandler(request.Title, Invoker(credential.Certificate), message => AddHeaders(message, credential)));
+        var socket = new ClientWebSocket();
+        try
+        {
+            foreach (var protocol in protocols)
+            {
+                socket.Options.AddSubProtocol(protocol);
+            }
+
+            // Shorter than the idle limits of common load balancers, yet rare: while such a frame is unacknowledged TCP keepalive, which
+            // finds a dead peer sooner, is off.
+            socket.Options.KeepAliveInterval = TimeSpan.FromMinutes(2);
+            var url = new UriBuilder(Url(request.Path)) { Scheme = connection.Server.Scheme == "https" ? "wss" : "ws" }.Uri;
+            await socket.ConnectAsync(url, invoker, stop.Token);
+            return socket;
+        }
+        catch (Exception e)
+        {
+            socket.Dispose();
+            throw e switch
+            {
+                WebSocketException { InnerException: KubernetesException refusal } => refusal,
+                WebSocketException { InnerException: HttpRequestException http } => Explain(request.Title, http),
+                HttpRequestException http => Explain(request.Title, http),
+                WebSocketException => new KubernetesException(0, KubernetesException.Malformed, $"{request.Title}: {e.Message}", inner: e),
+                OperationCanceledException when !cancellationToken.IsCancellationRequested => Late(request, e),
+                _ => ExceptionDispatchInfo.SetCurrentStackTrace(e),
+            };
         }
     }
 
@@ -100,10 +148,12 @@ internal sealed class Transport(ClusterConnection connection, TimeProvider time)
         }
         catch (OperationCanceledException e) when (limit.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
-            throw new KubernetesException(0, KubernetesException.Timeout,
-                $"{request.Title}: no answer from {connection.Server} within {request.Timeout.TotalSeconds:0} s", inner: e);
+            throw Late(request, e);
         }
     }
+
+    private KubernetesException Late(ApiRequest request, Exception e) => new(0, KubernetesException.Timeout,
+        $"{request.Title}: no answer from {connection.Server} within {request.Timeout.TotalSeconds:0} s", inner: e);
 
     private void AddHeaders(HttpRequestMessage message, Credential credential)
     {
