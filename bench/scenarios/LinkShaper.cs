@@ -60,7 +60,12 @@ internal static partial class LinkShaper
             while (true)
             {
                 var packet = pool.TryTake(out var old) ? old : new byte[2048];
-                var length = RandomAccess.Read(from, packet, 0);
+                var length = (int)Read(from, packet, packet.Length);
+                if (length <= 0)
+                {
+                    return; // the device is gone
+                }
+
                 if (!queue.TryAdd((Stopwatch.GetTimestamp() + delay, packet, length)))
                 {
                     pool.Add(packet);
@@ -85,7 +90,7 @@ internal static partial class LinkShaper
                     }
                 }
 
-                RandomAccess.Write(to, packet.AsSpan(0, length), 0);
+                _ = Write(to, packet, length); // a full or absent device drops, as a cable would
                 pool.Add(packet);
             }
         }) { IsBackground = true };
@@ -112,6 +117,12 @@ internal static partial class LinkShaper
 
     [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
     private static partial int Ioctl(SafeFileHandle handle, ulong request, byte[] argument);
+
+    [LibraryImport("libc", EntryPoint = "read")]
+    private static partial nint Read(SafeFileHandle handle, byte[] buffer, nint length);
+
+    [LibraryImport("libc", EntryPoint = "write")]
+    private static partial nint Write(SafeFileHandle handle, byte[] buffer, nint length);
 
     [LibraryImport("libc", EntryPoint = "nanosleep")]
     private static partial int NanoSleep(ref Timespec time, IntPtr remaining);
