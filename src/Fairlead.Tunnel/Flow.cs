@@ -97,7 +97,8 @@ public interface IFlowOpener
 /// <summary>Who is at the other end of a mutual-TLS connection, as the gateway judged its certificate.</summary>
 /// <param name="Subject">Such as <c>invite:alice</c>.</param>
 /// <param name="Issued">When the certificate became valid: older ones can be revoked together.</param>
-public sealed record PeerIdentity(string Subject, DateTimeOffset Issued, DateTimeOffset Expires);
+/// <param name="Group">The invite group in the certificate, without prefix, or null.</param>
+public sealed record PeerIdentity(string Subject, DateTimeOffset Issued, DateTimeOffset Expires, string? Group = null);
 
 /// <summary>A flow that a laptop asks for, not yet answered. Exactly one of the two answers is given, once.</summary>
 public interface IIncomingFlow

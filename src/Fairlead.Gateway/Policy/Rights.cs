@@ -1,0 +1,145 @@
+using System.Collections.Frozen;
+using System.Net;
+using System.Security.Cryptography;
+using System.Text;
+using Fairlead.Contracts.Cluster;
+
+namespace Fairlead.Gateway.Policy;
+
+/// <summary>What one subject may do: the rules of every Grant that names it. Immutable.</summary>
+internal sealed class Rights
+{
+    public static readonly Rights None = new([]);
+
+    private readonly Rule[] rules;
+
+    public Rights(IReadOnlyList<GrantRule> granted)
+    {
+        rules = [.. granted.Select(Rule.Compile).OfType<Rule>()];
+        Fingerprint = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', rules.Select(r => r.Text).Order(StringComparer.Ordinal)))))[..16];
+    }
+
+    /// <summary>Equal for equal rights: a client that comes back with another one can't resume a watch.</summary>
+    public string Fingerprint { get; }
+
+    public bool MayConsume(string @namespace, string service)
+    {
+        foreach (var rule in rules)
+        {
+            if (rule.Consume && rule.Covers(@namespace, service))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>Whether every service of the namespace may be consumed, and with that every pod in it.</summary>
+    public bool MayConsumeAll(string @namespace) => rules.Any(r => r.Consume && r.AllServices && r.CoversNamespace(@namespace));
+
+    /// <summary>Whether a rule says this very namespace and service, letter by letter.</summary>
+    public bool Names(string @namespace, string service) => rules.Any(r => r.Consume && r.Names(@namespace, service));
+
+    /// <summary>Whether a CIDR of a rule that covers the service makes an exception for the address.</summary>
+    public bool Excepts(string @namespace, string service, IPAddress address) =>
+        rules.Any(r => r.Consume && r.Cidrs.Length > 0 && r.Covers(@namespace, service) && r.Cidrs.Any(c => c.Contains(address)));
+
+    public bool MayResolveForeignNames => rules.Any(r => r.Dns && r.AllServices && r.AllNamespaces);
+
+    private sealed class Rule
+    {
+        private readonly string[] namespaces;
+        private readonly string[] services;
+
+        private Rule(GrantRule rule, IPNetwork[] cidrs)
+        {
+            namespaces = [.. rule.Namespaces ?? []];
+            services = [.. rule.Services ?? ["*"]];
+            var verbs = rule.Verbs ?? [GrantVerbs.Consume];
+            Consume = verbs.Contains(GrantVerbs.Consume);
+            Dns = verbs.Contains(GrantVerbs.Dns);
+            Cidrs = cidrs;
+            AllServices = services.Contains("*");
+            AllNamespaces = namespaces.Contains("*");
+            Text = string.Join('|', string.Join(',', namespaces), string.Join(',', services), string.Join(',', verbs), string.Join(',', cidrs));
+        }
+
+        public bool Consume { get; }
+
+        public bool Dns { get; }
+
+        public IPNetwork[] Cidrs { get; }
+
+        public bool AllServices { get; }
+
+        public bool AllNamespaces { get; }
+
+        public string Text { get; }
+
+        /// <summary>Null where a CIDR can't be read: a rule that is partly understood grants nothing.</summary>
+        public static Rule? Compile(GrantRule rule)
+        {
+            var cidrs = new List<IPNetwork>();
+            foreach (var text in rule.Cidrs ?? [])
+            {
+                if (!IPNetwork.TryParse(text, out var cidr))
+                {
+                    return null;
+                }
+
+                cidrs.Add(cidr);
+            }
+
+            return new Rule(rule, [.. cidrs]);
+        }
+
+        public bool Covers(string @namespace, string service) => CoversNamespace(@namespace) && AnyMatch(services, service);
+
+        public bool CoversNamespace(string @namespace) => AnyMatch(namespaces, @namespace);
+
+        public bool Names(string @namespace, string service) => namespaces.Contains(@namespace) && services.Contains(service);
+
+        private static bool AnyMatch(string[] globs, string text)
+        {
+            foreach (var glob in globs)
+            {
+                if (Glob.IsMatch(glob, text))
+                {
+                    return true;
+                }
+            }
+
+            return false;
+        }
+    }
+}
+
+/// <summary>All Grants of the space at one moment, looked up by subject. Immutable: a change makes a new one.</summary>
+internal sealed class GrantSet
+{
+    public static readonly GrantSet Empty = new([]);
+
+    private readonly FrozenDictionary<string, Rights> bySubject;
+    private readonly FrozenDictionary<string, GrantRule[]> rulesBySubject;
+
+    public GrantSet(IEnumerable<GrantSpec> grants)
+    {
+        rulesBySubject = grants
+            .SelectMany(g => (g.Subjects ?? []).Distinct().SelectMany(s => (g.Rules ?? []).Select(r => (Subject: s, Rule: r))))
+            .GroupBy(x => x.Subject)
+            .ToFrozenDictionary(x => x.Key, x => x.Select(y => y.Rule).ToArray());
+        bySubject = rulesBySubject.ToFrozenDictionary(x => x.Key, x => new Rights(x.Value));
+    }
+
+    /// <param name="group">The group in the subject's certificate, without prefix.</param>
+    public Rights Of(string subject, string? group)
+    {
+        if (group is null || !rulesBySubject.TryGetValue(Subjects.InviteGroupPrefix + group, out var ofGroup))
+        {
+            return bySubject.GetValueOrDefault(subject) ?? Rights.None;
+        }
+
+        return rulesBySubject.TryGetValue(subject, out var own) ? new Rights([.. own, .. ofGroup]) : bySubject[Subjects.InviteGroupPrefix + group];
+    }
+}
