@@ -1,0 +1,102 @@
+using System.Collections.Concurrent;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Fairlead.Contracts.Cluster;
+using Fairlead.Contracts.Errors;
+using Fairlead.Tunnel;
+
+namespace Fairlead.Gateway.Identity;
+
+/// <summary>Who a client certificate stands for, or why nobody. Thread-safe and fast: the chain is built once per certificate.</summary>
+internal sealed class ClientCertificates(SpaceAuthority authority, Revocations revocations, TimeProvider time)
+{
+    /// <summary>More than the certificates that a large space uses in a day; when full it is emptied, and the next connections build chains again.</summary>
+    private const int MaxRemembered = 16384;
+
+    private readonly ConcurrentDictionary<string, PeerIdentity> remembered = new();
+
+    /// <summary>Null when the certificate is not ours, not yet or no longer valid, or revoked.</summary>
+    public PeerIdentity? Identify(X509Certificate2 certificate) => Judge(certificate).Peer;
+
+    public (PeerIdentity? Peer, ErrorInfo? Error) Judge(X509Certificate2 certificate)
+    {
+        if (Read(certificate) is not { } peer)
+        {
+            return (null, new ErrorInfo(
+                ErrorCategory.Denied, "certificate-foreign", "The client certificate is not of this space", "this space's authority did not sign it", "Join the space with a token of its own."));
+        }
+
+        var now = time.GetUtcNow();
+        if (now >= peer.Expires)
+        {
+            return (null, new ErrorInfo(
+                ErrorCategory.Denied,
+                "certificate-expired",
+                "The client certificate has expired",
+                $"it was valid until {peer.Expires:u}; the gateway's clock says {now:u}",
+                "Check this machine's clock; if it is right, ask for a new invite and join again."));
+        }
+
+        if (now < peer.Issued - SpaceAuthority.Backdate)
+        {
+            return (null, new ErrorInfo(
+                ErrorCategory.Denied, "certificate-not-yet-valid", "The client certificate is not valid yet", $"it begins at {peer.Issued:u}; the gateway's clock says {now:u}", "Wait, or have the cluster's clock checked."));
+        }
+
+        return revocations.IsRevoked(peer)
+            ? (null, new ErrorInfo(ErrorCategory.Denied, "revoked", $"Access of {peer.Subject} was revoked", "an administrator of the space revoked it", "Ask for a new invite and join again."))
+            : (peer, null);
+    }
+
+    /// <summary>The certificate's content if our authority signed it as a client certificate, whatever the time.</summary>
+    private PeerIdentity? Read(X509Certificate2 certificate)
+    {
+        var thumbprint = certificate.GetCertHashString(HashAlgorithmName.SHA256);
+        if (remembered.TryGetValue(thumbprint, out var known))
+        {
+            return known;
+        }
+
+        if (!IsOurs(certificate) || Parse(certificate) is not { } peer)
+        {
+            return null;
+        }
+
+        if (remembered.Count >= MaxRemembered)
+        {
+            remembered.Clear();
+        }
+
+        remembered[thumbprint] = peer;
+        return peer;
+    }
+
+    private bool IsOurs(X509Certificate2 certificate)
+    {
+        using var chain = new X509Chain();
+        chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
+        chain.ChainPolicy.CustomTrustStore.Add(authority.Certificate);
+        chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
+        chain.ChainPolicy.DisableCertificateDownloads = true;
+        chain.ChainPolicy.ApplicationPolicy.Add(new Oid("1.3.6.1.5.5.7.3.2"));
+
+        // Time is judged by the caller, with words for it.
+        chain.ChainPolicy.VerificationFlags = X509VerificationFlags.IgnoreNotTimeValid;
+        chain.ChainPolicy.VerificationTime = time.GetUtcNow().UtcDateTime;
+        return chain.Build(certificate) && chain.ChainElements.Count == 2;
+    }
+
+    private PeerIdentity? Parse(X509Certificate2 certificate)
+    {
+        var name = DistinguishedName.Read(certificate.SubjectName);
+        if (name.Organization != authority.SpaceUid
+            || name.CommonName?.StartsWith(Subjects.InvitePrefix, StringComparison.Ordinal) != true
+            || !Subjects.IsLabel(name.CommonName[Subjects.InvitePrefix.Length..]))
+        {
+            return null;
+        }
+
+        var issued = new DateTimeOffset(certificate.NotBefore.ToUniversalTime(), TimeSpan.Zero) + SpaceAuthority.Backdate;
+        return new PeerIdentity(name.CommonName, issued, new DateTimeOffset(certificate.NotAfter.ToUniversalTime(), TimeSpan.Zero), name.Unit);
+    }
+}

@@ -1,0 +1,34 @@
+using System.Collections.Frozen;
+using System.Globalization;
+using Fairlead.Contracts.Cluster;
+using Fairlead.Tunnel;
+
+namespace Fairlead.Gateway.Identity;
+
+/// <summary>Which subjects' certificates are denied, as the ConfigMap says. One writer (its informer), any number of readers.</summary>
+internal sealed class Revocations
+{
+    private volatile FrozenDictionary<string, DateTimeOffset> byKey = FrozenDictionary<string, DateTimeOffset>.Empty;
+
+    /// <summary>Called after a change.</summary>
+    public event Action? Changed;
+
+    /// <summary>
+    /// Takes over the ConfigMap's data. A value that can't be read revokes for good: whoever wrote it wanted the subject out.
+    /// A ConfigMap that disappears takes nothing back while this gateway runs.
+    /// </summary>
+    public void Replace(IReadOnlyDictionary<string, string> data)
+    {
+        byKey = data.ToFrozenDictionary(
+            x => x.Key,
+            x => DateTimeOffset.TryParse(x.Value, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at) ? at : DateTimeOffset.MaxValue);
+        Changed?.Invoke();
+    }
+
+    public bool IsRevoked(PeerIdentity peer) => IsRevoked(peer.Subject, peer.Issued);
+
+    public bool IsRevoked(string subject, DateTimeOffset issued) => RevokedAt(subject) is { } at && issued <= at;
+
+    /// <summary>Certificates issued up to this moment are denied; null when none is.</summary>
+    public DateTimeOffset? RevokedAt(string subject) => byKey.TryGetValue(ClusterObjects.RevocationKey(subject), out var at) ? at : null;
+}
