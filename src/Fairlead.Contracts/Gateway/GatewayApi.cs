@@ -14,7 +14,13 @@ public static class GatewayApi
     /// <summary>POST <see cref="HelloRequest"/> → <see cref="HelloResponse"/>.</summary>
     public const string Hello = "/v1/hello";
 
-    /// <summary>POST <see cref="EnrollRequest"/> → <see cref="CertificateResponse"/>; the one path that needs no client certificate.</summary>
+    /// <summary>
+    /// GET: the space's CA certificate, PEM; needs no client certificate. TLS servers leave the root out of their chain, so whoever has only
+    /// its fingerprint (from a join token) reads it here over a connection that is not yet trusted, checks the fingerprint, and connects again.
+    /// </summary>
+    public const string Authority = "/v1/authority";
+
+    /// <summary>POST <see cref="EnrollRequest"/> → <see cref="CertificateResponse"/>; needs no client certificate.</summary>
     public const string Enroll = "/v1/enroll";
 
     /// <summary>POST <see cref="RenewRequest"/> → <see cref="CertificateResponse"/>.</summary>

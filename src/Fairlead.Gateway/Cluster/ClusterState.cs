@@ -22,10 +22,10 @@ internal sealed class ClusterState
     private readonly AddressIndex<string> nodesByAddress = new();
 
     /// <summary>A service, or the endpoints of one, changed; called on the informer's thread after the change.</summary>
-    public event Action<ObjectKey>? ServiceChanged;
+    public Action<ObjectKey>? ServiceChanged { get; set; }
 
     /// <summary>A node or the gateway's own Service changed: where the gateway is reached may have changed.</summary>
-    public event Action? ReachChanged;
+    public Action? ReachChanged { get; set; }
 
     public IEnumerable<ServiceView> Services => services.Select(s => s.Value);
 

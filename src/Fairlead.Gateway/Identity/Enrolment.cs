@@ -161,7 +161,7 @@ internal sealed partial class Enrolment(
     {
         using var certificate = authority.IssueClient(key, user, group, issued, Lifetime);
         return new CertificateResponse(
-            certificate.ExportCertificatePem(), authority.CertificatePem, Subjects.InvitePrefix + user, certificate.NotAfter.ToUniversalTime(), issued + (Lifetime * 2 / 3));
+            certificate.ExportCertificatePem(), authority.CertificatePem, Subjects.InvitePrefix + user, issued + Lifetime, issued + (Lifetime * 2 / 3));
     }
 
     private static bool SecretMatches(string given, string expectedSha256)
@@ -176,7 +176,7 @@ internal sealed partial class Enrolment(
         }
     }
 
-    private static IEnumerable<string> UsedBy(Secret secret) => Text(secret, InviteKeys.UsedBy).Split(',', StringSplitOptions.RemoveEmptyEntries);
+    private static string[] UsedBy(Secret secret) => Text(secret, InviteKeys.UsedBy).Split(',', StringSplitOptions.RemoveEmptyEntries);
 
     private static string Text(Secret secret, string key) => secret.Data.TryGetValue(key, out var bytes) ? Encoding.UTF8.GetString(bytes) : "";
 

@@ -21,7 +21,7 @@ internal sealed class EnrolmentLimiter(TimeProvider time)
     private readonly Dictionary<string, Entry> entries = [];
     private readonly Lock gate = new();
 
-    private readonly record struct Entry(int Failures, DateTimeOffset Last, DateTimeOffset NotBefore);
+    private sealed record Entry(int Failures, DateTimeOffset Last, DateTimeOffset NotBefore);
 
     /// <exception cref="FairleadException"><c>too-many-attempts</c>.</exception>
     public void Check(params ReadOnlySpan<string> keys)

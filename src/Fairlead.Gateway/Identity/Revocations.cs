@@ -11,7 +11,7 @@ internal sealed class Revocations
     private volatile FrozenDictionary<string, DateTimeOffset> byKey = FrozenDictionary<string, DateTimeOffset>.Empty;
 
     /// <summary>Called after a change.</summary>
-    public event Action? Changed;
+    public Action? Changed { get; set; }
 
     /// <summary>
     /// Takes over the ConfigMap's data. A value that can't be read revokes for good: whoever wrote it wanted the subject out.

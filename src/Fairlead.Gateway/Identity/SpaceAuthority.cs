@@ -113,7 +113,7 @@ internal sealed class SpaceAuthority : IDisposable
         // RFC 5280 §4.1.2.2: positive, at most 20 octets.
         var serial = RandomNumberGenerator.GetBytes(16);
         serial[0] = (byte)(serial[0] & 0x7f | 0x40);
-        return request.Create(Certificate.SubjectName, X509SignatureGenerator.CreateForECDsa(key), notBefore, notAfter < Certificate.NotAfter ? notAfter : Certificate.NotAfter, serial);
+        return request.Create(Certificate.SubjectName, X509SignatureGenerator.CreateForECDsa(key), notBefore, notAfter, serial);
     }
 }
 

@@ -11,7 +11,7 @@ internal sealed class Grants
     private volatile GrantSet current = GrantSet.Empty;
 
     /// <summary>Called after a change.</summary>
-    public event Action? Changed;
+    public Action? Changed { get; set; }
 
     public void Put(string name, GrantSpec? spec) => Replace(spec is null ? specs.Remove(name) : specs.SetItem(name, spec));
 

@@ -35,7 +35,20 @@ public sealed class NodeStatus
 {
     public IReadOnlyList<NodeAddress> Addresses { get; set => field = value ?? []; } = [];
 
+    public NodeDaemonEndpoints? DaemonEndpoints { get; set; }
+
     public IReadOnlyList<Condition> Conditions { get; set => field = value ?? []; } = [];
+}
+
+public sealed class NodeDaemonEndpoints
+{
+    public DaemonEndpoint? KubeletEndpoint { get; set; }
+}
+
+public sealed class DaemonEndpoint
+{
+    [JsonPropertyName("Port")]
+    public int Port { get; set; }
 }
 
 public sealed class NodeAddress

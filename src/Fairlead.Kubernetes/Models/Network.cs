@@ -3,6 +3,26 @@ namespace Fairlead.Kubernetes.Models;
 public sealed class Service : KubeObject
 {
     public ServiceSpec Spec { get; set => field = value ?? new(); } = new();
+
+    public ServiceStatus? Status { get; set; }
+}
+
+public sealed class ServiceStatus
+{
+    public LoadBalancerStatus? LoadBalancer { get; set; }
+}
+
+public sealed class LoadBalancerStatus
+{
+    public IReadOnlyList<LoadBalancerIngress> Ingress { get; set => field = value ?? []; } = [];
+}
+
+/// <summary>Where a load balancer is reached: an address, a name, or both.</summary>
+public sealed class LoadBalancerIngress
+{
+    public string? Ip { get; set; }
+
+    public string? Hostname { get; set; }
 }
 
 public sealed class ServiceSpec
