@@ -142,9 +142,9 @@ public sealed record DoctorCheck(string Subject, CheckResult Result, string Mess
 
 public sealed record DoctorReport(IReadOnlyList<DoctorCheck> Checks);
 
+// Nulls are written: a reader requires every constructor parameter that has no default.
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
-    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     UseStringEnumConverter = true,
     RespectNullableAnnotations = true,
     RespectRequiredConstructorParameters = true)]
