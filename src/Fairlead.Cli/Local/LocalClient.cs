@@ -124,14 +124,14 @@ internal sealed class LocalClient : IDisposable
         UseProxy = false,
         AllowAutoRedirect = false,
         UseCookies = false,
-        ConnectCallback = (_, cancellationToken) => ValueTask.FromResult(Interlocked.Exchange(ref _first, null) ?? Connect(Socket, cancellationToken)),
+        ConnectCallback = (_, cancellationToken) => ValueTask.FromResult<Stream>(Interlocked.Exchange(ref _first, null) ?? Connect(Socket, cancellationToken)),
     })
     {
         BaseAddress = new Uri("http://daemon"),
         Timeout = Timeout.InfiniteTimeSpan,
     };
 
-    private static Stream Connect(string path, CancellationToken cancellationToken)
+    private static NetworkStream Connect(string path, CancellationToken cancellationToken)
     {
         var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
