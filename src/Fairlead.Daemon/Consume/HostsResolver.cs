@@ -13,7 +13,7 @@ namespace Fairlead.Daemon.Consume;
 internal sealed record HostsOutcome(ForeignHosts Foreign, ErrorInfo? Problem);
 
 /// <summary>
-/// The resolver <c>hosts</c>: keeps our section of the hosts file. Owns the file's handle. When somebody takes our section out it is put back, but only
+/// The resolver <c>hosts</c>: keeps our section of the hosts file. Owns the file's handle. When somebody changes or removes our section it is put back, but only
 /// a few times, so that two programs do not fight for ever.
 /// </summary>
 internal sealed partial class HostsResolver : IDisposable
@@ -98,17 +98,22 @@ internal sealed partial class HostsResolver : IDisposable
 
             return new HostsOutcome(foreign, null);
         }
-        catch (HostException e)
+        catch (Exception e) when (e is HostException or IOException or UnauthorizedAccessException)
         {
             LogUnwritable(e.Message);
             return new HostsOutcome(foreign, new ErrorInfo(
-                e is HostDeniedException ? ErrorCategory.Denied : ErrorCategory.Failed,
+                ErrorCategory.Failed,
                 "hosts-file",
                 $"The names can't be written to {file.Path}",
                 e.Message,
-                e.Hint ?? "The services are captured; their names appear as soon as the file can be written."));
+                (e as HostException)?.Hint ?? "The services are captured; their names appear as soon as the file can be written."));
         }
     }
+
+    /// <summary>How many lines of ours the file really holds.</summary>
+    /// <exception cref="HostException">It can't be read.</exception>
+    public async Task<int> CountPublishedAsync(CancellationToken cancellationToken) =>
+        HostsFile.Parse(await file.ReadAsync(cancellationToken), ranges).EntryCount;
 
     /// <summary>Calls <paramref name="changed"/> when somebody else changed the file in a way that concerns us. Ends by cancellation only.</summary>
     public async Task WatchAsync(Action changed, CancellationToken cancellationToken)
@@ -123,7 +128,7 @@ internal sealed partial class HostsResolver : IDisposable
                     continue;
                 }
 
-                if (published.Count > 0 && !HostsFile.Parse(content, ranges).HasSection && !MayRestore())
+                if (!content.Span.SequenceEqual(HostsFile.Parse(content, ranges).With(published)) && !MayRestore())
                 {
                     continue;
                 }
@@ -163,7 +168,7 @@ internal sealed partial class HostsResolver : IDisposable
                 LogGivenUp(file.Path, MaxRestores);
             }
 
-            removedBy = $"Another program took Fairlead's section out of {file.Path} {MaxRestores} times within a minute; it is put back with the next change of what is consumed";
+            removedBy = $"Another program changed or removed Fairlead's section of {file.Path} {MaxRestores} times within a minute; it is put back with the next change of what is consumed";
             return false;
         }
 
@@ -205,9 +210,9 @@ internal sealed partial class HostsResolver : IDisposable
     [LoggerMessage(2002, LogLevel.Error, "The hosts file can't be written: {Reason}")]
     private partial void LogUnwritable(string reason);
 
-    [LoggerMessage(2003, LogLevel.Warning, "Somebody took our section out of {Path}; it is put back")]
+    [LoggerMessage(2003, LogLevel.Warning, "Somebody changed or removed our section of {Path}; it is put back")]
     private partial void LogRestored(string path);
 
-    [LoggerMessage(2004, LogLevel.Error, "Somebody took our section out of {Path} more than {Times} times within a minute; it stays out until the next change")]
+    [LoggerMessage(2004, LogLevel.Error, "Somebody changed or removed our section of {Path} more than {Times} times within a minute; it stays as it is until the next change")]
     private partial void LogGivenUp(string path, int times);
 }

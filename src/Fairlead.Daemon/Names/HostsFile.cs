@@ -45,6 +45,9 @@ internal sealed class HostsFile
     /// <summary>Whether any line is recognised as ours.</summary>
     public bool HasSection => ours.HasAnySet();
 
+    /// <summary>Lines of ours that lead a name to an address.</summary>
+    public int EntryCount => Enumerable.Range(0, lineStarts.Count).Count(i => ours[i] && IsOurEntry(i));
+
     /// <summary>The file with our section holding exactly <paramref name="entries"/>; without a section where there are none.</summary>
     public byte[] With(IReadOnlyList<HostsEntry> entries)
     {

@@ -1,0 +1,175 @@
+using System.Buffers;
+using System.Net;
+using System.Net.Sockets;
+using System.Threading.Channels;
+using Fairlead.Platform.Capture;
+using Fairlead.Tunnel;
+
+namespace Fairlead.Daemon.Flows;
+
+/// <summary>One UDP association: datagrams of one local socket to one service and back.</summary>
+internal sealed class DatagramAssociation : IDisposable
+{
+    /// <summary>The longest payload of UDP over IPv4.</summary>
+    internal const int MaxDatagram = 65_507;
+
+    /// <summary>Waiting while the flow is opened or its carrier is slow: a resolver's handful of questions, not a stream.</summary>
+    internal const int MaxQueued = 32;
+
+    /// <summary>After a refusal, datagrams are dropped this long before the far side is asked again.</summary>
+    internal static readonly TimeSpan RefusalPause = TimeSpan.FromSeconds(1);
+
+    private readonly ILoopbackCapture capture;
+    private readonly FlowDestination destination;
+    private readonly IPEndPoint client;
+    private readonly IPEndPoint source;
+    private readonly Action drop;
+    private readonly TimeProvider time;
+    private readonly CancellationTokenSource stopping = new();
+    private readonly Channel<ArraySegment<byte>> queue = Channel.CreateBounded<ArraySegment<byte>>(
+        new BoundedChannelOptions(MaxQueued) { SingleReader = true, FullMode = BoundedChannelFullMode.Wait });
+
+    private long lastActive;
+
+    public DatagramAssociation(ILoopbackCapture capture, FlowDestination destination, IPEndPoint client, IPEndPoint source, Action drop, TimeProvider time)
+    {
+        this.capture = capture;
+        this.destination = destination;
+        this.client = client;
+        this.source = source;
+        this.drop = drop;
+        this.time = time;
+        lastActive = time.GetTimestamp();
+    }
+
+    public FlowTarget Destination => destination.Target;
+
+    public bool IsIdleFor(TimeSpan duration) => time.GetElapsedTime(Volatile.Read(ref lastActive)) >= duration;
+
+    /// <summary>Takes a datagram from the local program; drops it when the queue is full.</summary>
+    public void Deliver(ReadOnlySpan<byte> datagram)
+    {
+        var copy = new ArraySegment<byte>(ArrayPool<byte>.Shared.Rent(Math.Max(1, datagram.Length)), 0, datagram.Length);
+        datagram.CopyTo(copy);
+        if (!queue.Writer.TryWrite(copy))
+        {
+            ArrayPool<byte>.Shared.Return(copy.Array!);
+            drop();
+        }
+    }
+
+    public void Stop() => stopping.Cancel();
+
+    /// <summary>Opens the flow and carries datagrams until stopped or the far side ends it.</summary>
+    /// <returns>Why it could not be opened or broke; null when it just ended.</returns>
+    public async Task<FlowRefusal?> RunAsync(CancellationToken cancellationToken)
+    {
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(stopping.Token, cancellationToken);
+        try
+        {
+            var (flow, refusal) = await OpenAsync(ending.Token);
+            if (flow is null)
+            {
+                await Task.Delay(RefusalPause, time, ending.Token);
+                return refusal;
+            }
+
+            await using (flow)
+            {
+                await CarryAsync(flow, ending);
+            }
+
+            return null;
+        }
+        catch (OperationCanceledException) when (ending.IsCancellationRequested)
+        {
+            return null;
+        }
+        catch (FlowAbortedException e)
+        {
+            return new FlowRefusal(e.Failure, e.Message);
+        }
+        finally
+        {
+            queue.Writer.TryComplete();
+            while (queue.Reader.TryRead(out var left))
+            {
+                ArrayPool<byte>.Shared.Return(left.Array!);
+                drop();
+            }
+        }
+    }
+
+    public void Dispose() => stopping.Dispose();
+
+    private async Task<FlowOpening<IDatagramFlow>> OpenAsync(CancellationToken cancellationToken)
+    {
+        using var deadline = new CancellationTokenSource(TcpFlows.OpenTimeout, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
+        try
+        {
+            return await destination.Opener.OpenDatagramsAsync(destination.Target, either.Token);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return new FlowOpening<IDatagramFlow>(null, new FlowRefusal(FlowFailure.TimedOut, $"no answer within {TcpFlows.OpenTimeout.TotalSeconds:0} s"));
+        }
+    }
+
+    private async Task CarryAsync(IDatagramFlow flow, CancellationTokenSource ending)
+    {
+        var sending = SendAsync(flow, ending.Token);
+        var receiving = ReceiveAsync(flow, ending.Token);
+        try
+        {
+            await await Task.WhenAny(sending, receiving);
+        }
+        finally
+        {
+            await ending.CancelAsync();
+            await Task.WhenAll(sending, receiving).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private async Task SendAsync(IDatagramFlow flow, CancellationToken cancellationToken)
+    {
+        await foreach (var datagram in queue.Reader.ReadAllAsync(cancellationToken))
+        {
+            try
+            {
+                await flow.SendAsync(datagram, cancellationToken);
+            }
+            finally
+            {
+                ArrayPool<byte>.Shared.Return(datagram.Array!);
+            }
+
+            Volatile.Write(ref lastActive, time.GetTimestamp());
+        }
+    }
+
+    private async Task ReceiveAsync(IDatagramFlow flow, CancellationToken cancellationToken)
+    {
+        var buffer = ArrayPool<byte>.Shared.Rent(MaxDatagram);
+        try
+        {
+            int length;
+            while ((length = await flow.ReceiveAsync(buffer, cancellationToken)) >= 0)
+            {
+                try
+                {
+                    await capture.SendAsync(source, client, buffer.AsMemory(0, length), cancellationToken);
+                    Volatile.Write(ref lastActive, time.GetTimestamp());
+                }
+                catch (SocketException)
+                {
+                    drop();
+                }
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+}

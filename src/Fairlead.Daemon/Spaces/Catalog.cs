@@ -1,0 +1,136 @@
+using Fairlead.Contracts.Gateway;
+
+namespace Fairlead.Daemon.Spaces;
+
+/// <summary>The services of a space as the gateway last told them. A reset is taken over only when it is complete, so that nothing flickers. Thread-safe.</summary>
+internal sealed class Catalog
+{
+    /// <summary>Far above the largest clusters; a gateway that tells more is broken.</summary>
+    internal const int MaxServices = 50_000;
+
+    private readonly Lock gate = new();
+    private Dictionary<(string Namespace, string Name), ServiceRecord> services = [];
+    private Dictionary<(string Namespace, string Name), ServiceRecord>? incoming;
+    private IReadOnlyCollection<ServiceRecord>? snapshot;
+    private bool synced;
+
+    /// <summary>Where to resume; null at the beginning.</summary>
+    public string? Position { get; private set; }
+
+    public int Count
+    {
+        get
+        {
+            lock (gate)
+            {
+                return services.Count;
+            }
+        }
+    }
+
+    /// <summary>All services; null until they were told for the first time.</summary>
+    public IReadOnlyCollection<ServiceRecord>? Snapshot
+    {
+        get
+        {
+            lock (gate)
+            {
+                return synced ? snapshot ??= [.. services.Values] : null;
+            }
+        }
+    }
+
+    /// <returns>Whether <see cref="Snapshot"/> changed.</returns>
+    /// <exception cref="InvalidDataException">The event makes no sense; the watch must begin anew.</exception>
+    public bool Apply(CatalogEvent change)
+    {
+        lock (gate)
+        {
+            var changed = false;
+            switch (change.Type)
+            {
+                case CatalogEventType.Reset:
+                    incoming = [];
+                    break;
+                case CatalogEventType.Put:
+                    changed = Put(change.Service ?? throw new InvalidDataException("A catalog event has no service."));
+                    break;
+                case CatalogEventType.Delete:
+                    changed = Delete(change.Service ?? throw new InvalidDataException("A catalog event has no service."));
+                    break;
+                case CatalogEventType.Synced:
+                    changed = Complete();
+                    break;
+            }
+
+            if (changed)
+            {
+                snapshot = null;
+            }
+
+            // A position inside a reset is of no use: what came before it would be missing.
+            if (incoming is null)
+            {
+                Position = change.Position;
+            }
+
+            return changed;
+        }
+    }
+
+    /// <summary>The stream broke: a reset that was under way is void.</summary>
+    public void Interrupt()
+    {
+        lock (gate)
+        {
+            incoming = null;
+        }
+    }
+
+    /// <summary>Asks for everything again.</summary>
+    public void ForgetPosition()
+    {
+        lock (gate)
+        {
+            incoming = null;
+            Position = null;
+        }
+    }
+
+    private bool Put(ServiceRecord service)
+    {
+        var target = incoming ?? services;
+        var key = (service.Namespace, service.Name);
+        if (target.TryGetValue(key, out var known) && known.ContentEquals(service))
+        {
+            return false;
+        }
+
+        if (target.Count >= MaxServices && !target.ContainsKey(key))
+        {
+            throw new InvalidDataException($"The gateway tells more than {MaxServices} services.");
+        }
+
+        target[key] = service;
+        return incoming is null && synced;
+    }
+
+    private bool Delete(ServiceRecord service) => (incoming ?? services).Remove((service.Namespace, service.Name)) && incoming is null && synced;
+
+    private bool Complete()
+    {
+        if (incoming is null)
+        {
+            var first = !synced;
+            synced = true;
+            return first;
+        }
+
+        var same = synced && incoming.Count == services.Count
+            && incoming.All(pair => services.TryGetValue(pair.Key, out var known) && known.ContentEquals(pair.Value));
+        services = incoming;
+        incoming = null;
+        synced = true;
+        return !same;
+    }
+}

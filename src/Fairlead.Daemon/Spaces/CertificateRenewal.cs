@@ -1,0 +1,92 @@
+using Fairlead.Contracts.Errors;
+using Microsoft.Extensions.Logging;
+
+namespace Fairlead.Daemon.Spaces;
+
+/// <summary>Renews a space's certificate when the gateway said to (at two thirds of its life), with a new key each time.</summary>
+internal sealed partial class CertificateRenewal(Space space, TimeProvider time, ILogger<CertificateRenewal> logger)
+{
+    /// <summary>Spread over this share of what is left of the certificate's life after <see cref="SpaceRecord.RenewAfter"/>.</summary>
+    private const double JitterShare = 0.1;
+
+    private static readonly TimeSpan FirstRetry = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan LongestRetry = TimeSpan.FromMinutes(10);
+
+    /// <summary>Timers stand still while the machine sleeps, so the clock is looked at again at least this often.</summary>
+    private static readonly TimeSpan LongestWait = TimeSpan.FromHours(1);
+
+    public ErrorInfo? Problem { get; private set; }
+
+    /// <summary>Ends by cancellation only, without an exception.</summary>
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        var retry = FirstRetry;
+        try
+        {
+            var due = NextDue();
+            while (true)
+            {
+                var left = due - time.GetUtcNow();
+                if (left > TimeSpan.Zero)
+                {
+                    await Task.Delay(left < LongestWait ? left : LongestWait, time, cancellationToken);
+                    continue;
+                }
+
+                if (await TryRenewAsync(cancellationToken))
+                {
+                    retry = FirstRetry;
+                    due = NextDue();
+                }
+                else
+                {
+                    due = time.GetUtcNow() + (retry * (0.75 + (Random.Shared.NextDouble() / 2)));
+                    retry = retry * 2 < LongestRetry ? retry * 2 : LongestRetry;
+                }
+            }
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            return;
+        }
+    }
+
+    private DateTimeOffset NextDue()
+    {
+        var spread = space.CertificateExpires - space.Record.RenewAfter;
+        return space.Record.RenewAfter + (spread > TimeSpan.Zero ? spread * JitterShare * Random.Shared.NextDouble() : TimeSpan.Zero);
+    }
+
+    private async Task<bool> TryRenewAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await space.Link.WaitUntilConnectedAsync(cancellationToken);
+            space.SetCertificate(await Enrolment.RenewAsync(space.Link.Api, space.Authority, cancellationToken));
+            LogRenewed(space.Record.Name, space.CertificateExpires);
+            SetProblem(null);
+            return true;
+        }
+        catch (Exception e) when (e is FairleadException or IOException or UnauthorizedAccessException)
+        {
+            LogFailed(space.Record.Name, e.Message);
+            var expires = space.CertificateExpires;
+            SetProblem(expires <= time.GetUtcNow()
+                ? new ErrorInfo(ErrorCategory.Denied, "certificate-expired", $"The certificate for space {space.Record.Name} has expired", $"it was valid until {expires:u} and could not be renewed", "Ask whoever invited you for a new token, then 'fairlead join'.")
+                : new ErrorInfo(ErrorCategory.Failed, "certificate-renewal", $"The certificate for space {space.Record.Name} could not be renewed yet", e.Message, $"It is tried again and is valid until {expires:u}."));
+            return false;
+        }
+    }
+
+    private void SetProblem(ErrorInfo? problem)
+    {
+        Problem = problem;
+        space.Changed.Pulse();
+    }
+
+    [LoggerMessage(3201, LogLevel.Information, "The certificate for space {Space} was renewed and is valid until {NotAfter:u}")]
+    private partial void LogRenewed(string space, DateTimeOffset notAfter);
+
+    [LoggerMessage(3202, LogLevel.Warning, "The certificate for space {Space} could not be renewed: {Reason}")]
+    private partial void LogFailed(string space, string reason);
+}

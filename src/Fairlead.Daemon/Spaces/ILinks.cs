@@ -1,0 +1,30 @@
+using System.Security.Cryptography.X509Certificates;
+using Fairlead.Contracts.Gateway;
+using Fairlead.Tunnel.Link;
+using Fairlead.Tunnel.Tls;
+using Microsoft.Extensions.Logging;
+
+namespace Fairlead.Daemon.Spaces;
+
+/// <summary>Makes what reaches a gateway; tests give fakes.</summary>
+internal interface ILinks
+{
+    /// <summary>Not started. The caller owns it, and the certificates.</summary>
+    ISpaceLink Create(SpaceRecord record, X509Certificate2 authority, Func<X509Certificate2> certificate);
+
+    /// <summary>For enrolment: trusts only the token's CA, has no certificate. The caller disposes it.</summary>
+    HttpClient CreateBootstrap(JoinToken token);
+}
+
+internal sealed class TunnelLinks(ILoggerFactory loggers, TimeProvider time) : ILinks
+{
+    /// <summary>A new flow waits this long for the link and the far side before the application gets its reset.</summary>
+    internal static readonly TimeSpan OpenTimeout = TimeSpan.FromSeconds(10);
+
+    public ISpaceLink Create(SpaceRecord record, X509Certificate2 authority, Func<X509Certificate2> certificate) => new TunnelSpaceLink(new TunnelLink(
+        new TunnelLinkOptions { Endpoints = record.Endpoints, Tls = new TunnelTls(record.Uid, authority, certificate), OpenTimeout = OpenTimeout },
+        loggers.CreateLogger<TunnelLink>(),
+        time));
+
+    public HttpClient CreateBootstrap(JoinToken token) => BootstrapClient.Create(token);
+}

@@ -1,0 +1,55 @@
+using Fairlead.Contracts.Gateway;
+using Fairlead.Tunnel;
+using Fairlead.Tunnel.Link;
+
+namespace Fairlead.Daemon.Spaces;
+
+/// <summary>The link to one space's gateway, as a space uses it: <see cref="TunnelLink"/>, or a fake.</summary>
+internal interface ISpaceLink : IFlowOpener, IAsyncDisposable
+{
+    LinkStatus Status { get; }
+
+    /// <summary>After <see cref="Status"/> changed; must not block.</summary>
+    event Action<LinkStatus>? Changed;
+
+    /// <summary>The gateway's API with the current certificate. Owned by the link.</summary>
+    HttpClient Api { get; }
+
+    void Start();
+
+    void Redial();
+
+    void SetEndpoints(IReadOnlyList<GatewayEndpoint> endpoints);
+
+    /// <exception cref="Contracts.Errors.FairleadException">The gateway refuses us.</exception>
+    Task WaitUntilConnectedAsync(CancellationToken cancellationToken);
+}
+
+/// <summary>A <see cref="TunnelLink"/>, which it owns.</summary>
+internal sealed class TunnelSpaceLink(TunnelLink link) : ISpaceLink
+{
+    public event Action<LinkStatus>? Changed
+    {
+        add => link.Changed += value;
+        remove => link.Changed -= value;
+    }
+
+    public LinkStatus Status => link.Status;
+
+    public HttpClient Api => link.Api;
+
+    public void Start() => link.Start();
+
+    public void Redial() => link.Redial();
+
+    public void SetEndpoints(IReadOnlyList<GatewayEndpoint> endpoints) => link.SetEndpoints(endpoints);
+
+    public Task WaitUntilConnectedAsync(CancellationToken cancellationToken) => link.WaitUntilConnectedAsync(cancellationToken);
+
+    public ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, CancellationToken cancellationToken) => link.OpenAsync(target, cancellationToken);
+
+    public ValueTask<FlowOpening<IDatagramFlow>> OpenDatagramsAsync(FlowTarget target, CancellationToken cancellationToken) =>
+        link.OpenDatagramsAsync(target, cancellationToken);
+
+    public ValueTask DisposeAsync() => link.DisposeAsync();
+}

@@ -1,0 +1,155 @@
+using System.Security.Cryptography.X509Certificates;
+using Fairlead.Contracts.Errors;
+using Fairlead.Contracts.Gateway;
+using Fairlead.Contracts.Local;
+using Fairlead.Daemon.Names;
+using Fairlead.Tunnel.Relay;
+using Microsoft.Extensions.Logging;
+
+namespace Fairlead.Daemon.Spaces;
+
+/// <summary>
+/// A joined space while the daemon runs. Owns its link, the tasks that follow the catalog and renew the certificate, and the certificates.
+/// What it is told to keep, it stores before it takes it over.
+/// </summary>
+internal sealed class Space : IAsyncDisposable
+{
+    private readonly SpaceStore store;
+    private readonly CancellationTokenSource stopping = new();
+    private readonly CatalogFollower follower;
+    private readonly CertificateRenewal renewal;
+    private X509Certificate2 certificate;
+    private Task running = Task.CompletedTask;
+
+    public Space(StoredSpace stored, SpaceStore store, ILinks links, Signal changed, TimeProvider time, ILoggerFactory loggers)
+    {
+        this.store = store;
+        Changed = changed;
+        Record = stored.Record;
+        Settings = stored.Settings;
+        Rules = RuleSet.Parse(stored.Settings.Rules);
+        certificate = stored.Certificate;
+        Authority = X509Certificate2.CreateFromPem(stored.Record.Authority);
+        Link = links.Create(stored.Record, Authority, () => Volatile.Read(ref certificate));
+        Link.Changed += _ => changed.Pulse();
+        follower = new CatalogFollower(this, time, loggers.CreateLogger<CatalogFollower>());
+        renewal = new CertificateRenewal(this, time, loggers.CreateLogger<CertificateRenewal>());
+    }
+
+    public SpaceRecord Record { get; private set; }
+
+    public string Key => Record.Key;
+
+    public SpaceSettings Settings { get; private set; }
+
+    public RuleSet Rules { get; private set; }
+
+    public X509Certificate2 Authority { get; }
+
+    public X509Certificate2 Certificate => Volatile.Read(ref certificate);
+
+    public DateTimeOffset CertificateExpires => new(Certificate.NotAfter.ToUniversalTime(), TimeSpan.Zero);
+
+    public ISpaceLink Link { get; }
+
+    public Catalog Catalog { get; } = new();
+
+    public FlowCounters Counters { get; } = new();
+
+    /// <summary>What the gateway said when it was last greeted.</summary>
+    public HelloResponse? Hello { get; private set; }
+
+    /// <summary>Pulsed when anything that <see cref="Describe"/> or the plan shows changed.</summary>
+    public Signal Changed { get; }
+
+    public void Start()
+    {
+        Link.Start();
+        running = Task.WhenAll(follower.RunAsync(stopping.Token), renewal.RunAsync(stopping.Token));
+    }
+
+    public void SetSettings(SpaceSettings settings, RuleSet rules)
+    {
+        store.SaveSettings(Record, settings);
+        Settings = settings;
+        Rules = rules;
+        Changed.Pulse();
+    }
+
+    /// <summary>Takes over what the gateway says of itself.</summary>
+    public void SetHello(HelloResponse hello)
+    {
+        Hello = hello;
+        var record = Record with
+        {
+            ClusterDomain = ServiceNames.IsDomain(hello.ClusterDomain) ? hello.ClusterDomain : Record.ClusterDomain,
+            Endpoints = hello.Endpoints.Count is > 0 and <= 16 ? hello.Endpoints : Record.Endpoints,
+        };
+        if (record.ClusterDomain != Record.ClusterDomain || !record.Endpoints.SequenceEqual(Record.Endpoints))
+        {
+            store.SaveRecord(record);
+            Link.SetEndpoints(record.Endpoints);
+        }
+
+        Record = record;
+        Changed.Pulse();
+    }
+
+    /// <summary>Takes over a new certificate: connections in use stay, new ones prove themselves with it.</summary>
+    public void SetCertificate(Enrolled enrolled)
+    {
+        store.SaveIdentity(Record, enrolled.Certificate);
+        Record = Record with { RenewAfter = enrolled.Response.RenewAfter, Subject = enrolled.Response.Subject };
+        store.SaveRecord(Record);
+        Volatile.Write(ref certificate, enrolled.Certificate);
+        Changed.Pulse();
+    }
+
+    /// <summary>Waits until the catalog was told once.</summary>
+    public async Task WaitForCatalogAsync(CancellationToken cancellationToken)
+    {
+        for (var seen = Changed.Version; Catalog.Snapshot is null; seen = Changed.Version)
+        {
+            await Changed.WaitAsync(seen, cancellationToken);
+        }
+    }
+
+    public ErrorInfo? Problem => Link.Status.Problem ?? follower.Problem ?? renewal.Problem;
+
+    public SpaceStatus Describe(bool inUse, int consumed)
+    {
+        var status = Link.Status;
+        var refused = status.State == LinkState.Connected && follower.Problem is { } problem && (problem.Category == ErrorCategory.Denied || problem.Code == "gateway-version");
+        return new SpaceStatus(
+            Record.Name,
+            Record.Uid,
+            Record.Subject,
+            (int)Record.Owner,
+            inUse,
+            refused ? LinkState.Refused : status.State,
+            status.Since,
+            Problem,
+            status.Carrier,
+            status.Gateway,
+            status.RoundTrip?.TotalMilliseconds,
+            Hello?.ProductVersion,
+            Hello is { } hello && hello.ProductVersion != ProductVersion.Text ? $"the gateway is of version {hello.ProductVersion}, this is {ProductVersion.Text}" : null,
+            CertificateExpires,
+            Settings.PrimaryNamespace,
+            Catalog.Count,
+            consumed,
+            Counters.Open,
+            Counters.BytesFromSocket,
+            Counters.BytesToSocket);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await stopping.CancelAsync();
+        await running;
+        await Link.DisposeAsync();
+        stopping.Dispose();
+        Authority.Dispose();
+        Certificate.Dispose();
+    }
+}
