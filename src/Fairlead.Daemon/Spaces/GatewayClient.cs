@@ -40,8 +40,8 @@ internal static class GatewayClient
     /// <summary>When the gateway's clock said so, or null.</summary>
     public static async Task<DateTimeOffset?> GetClockAsync(HttpClient client, CancellationToken cancellationToken)
     {
-        // Any answer carries the date, a refusal for want of a certificate too.
-        using var request = new HttpRequestMessage(HttpMethod.Get, GatewayApi.Catalog) { Version = client.DefaultRequestVersion, VersionPolicy = client.DefaultVersionPolicy };
+        // A small answer that needs no certificate; any answer carries the date (RFC 9110 §6.6.1).
+        using var request = new HttpRequestMessage(HttpMethod.Get, GatewayApi.Authority) { Version = client.DefaultRequestVersion, VersionPolicy = client.DefaultVersionPolicy };
         try
         {
             using var response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
