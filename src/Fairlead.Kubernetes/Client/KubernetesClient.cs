@@ -180,8 +180,10 @@ public sealed partial class KubernetesClient : IDisposable
         where T : KubeObject
     {
         var node = JsonSerializer.SerializeToNode(value, type.Json)!.AsObject();
-        node["apiVersion"] = type.ApiVersion;
-        node["kind"] = type.Kind;
+        node.Remove("apiVersion");
+        node.Remove("kind");
+        node.Insert(0, "apiVersion", type.ApiVersion);
+        node.Insert(1, "kind", type.Kind);
         return ToUtf8(node);
     }
 
