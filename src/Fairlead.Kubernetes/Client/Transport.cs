@@ -159,10 +159,16 @@ internal sealed class Transport(ClusterConnection connection, TimeProvider time)
     {
         message.Headers.Authorization = credential.Header;
         message.Headers.UserAgent.Add(UserAgent);
+        if (connection.TlsServerName is { } name)
+        {
+            // SocketsHttpHandler takes the name to verify, and SNI, from here and from nowhere else. API servers don't look at Host.
+            message.Headers.Host = name;
+        }
+
         if (connection.ImpersonateUser is { Length: > 0 } user)
         {
             message.Headers.Add("Impersonate-User", user);
-            foreach (var group in connection.ImpersonateGroups)
+            if (connection.ImpersonateGroup is { Length: > 0 } group)
             {
                 message.Headers.Add("Impersonate-Group", group);
             }
@@ -202,11 +208,6 @@ internal sealed class Transport(ClusterConnection connection, TimeProvider time)
     private SocketsHttpHandler CreateHandler(SslStreamCertificateContext? certificate)
     {
         var tls = new SslClientAuthenticationOptions { ClientCertificateContext = certificate };
-        if (connection.TlsServerName is { } name)
-        {
-            tls.TargetHost = name;
-        }
-
         if (connection.SkipTlsVerify)
         {
 #pragma warning disable CA5359 // the kubeconfig says insecure-skip-tls-verify

@@ -32,7 +32,8 @@ public sealed record ClusterConnection(Uri Server)
     /// <summary>User to impersonate, as kubectl's <c>--as</c>.</summary>
     public string? ImpersonateUser { get; init; }
 
-    public IReadOnlyList<string> ImpersonateGroups { get; init; } = [];
+    /// <summary>Group to impersonate, as kubectl's <c>--as-group</c>. One: several need a header line each, which HttpClient can't send.</summary>
+    public string? ImpersonateGroup { get; init; }
 
     /// <summary>A client certificate with its key, from PEM.</summary>
     public SslStreamCertificateContext? ClientCertificate

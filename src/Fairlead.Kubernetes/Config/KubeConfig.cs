@@ -79,10 +79,18 @@ public static class KubeConfig
             Context = name,
             Namespace = string.IsNullOrEmpty(context.Namespace) ? "default" : context.Namespace,
             ImpersonateUser = user?.User.As,
-            ImpersonateGroups = user?.User.AsGroups ?? [],
+            ImpersonateGroup = user is null ? null : ImpersonatedGroup(user),
             Credentials = user is null ? FixedCredentials.Anonymous : UserCredentials.From(user, cluster.Cluster, connection),
         };
     }
+
+    private static string? ImpersonatedGroup(NamedUser user) => user.User.AsGroups switch
+    {
+        null or [] => null,
+        [var group] => group,
+        _ => throw new KubeConfigException($"user \"{user.Name}\" can't be used", "it impersonates several groups, and this client can name only one",
+            "Leave one in as-groups, or use another context."),
+    };
 
     private static ClusterConnection ConnectCluster(NamedCluster entry)
     {

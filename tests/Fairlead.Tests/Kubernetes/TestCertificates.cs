@@ -8,9 +8,9 @@ namespace Fairlead.Tests.Kubernetes;
 /// <summary>A certificate authority made for the test run, with a server and a client certificate.</summary>
 internal sealed class TestCertificates
 {
-    public static readonly TestCertificates Instance = new();
-
     private static readonly DateTimeOffset From = new(2020, 1, 1, 0, 0, 0, TimeSpan.Zero), To = new(2040, 1, 1, 0, 0, 0, TimeSpan.Zero);
+
+    public static readonly TestCertificates Instance = new();
 
     private readonly X509Certificate2 _authority;
 
