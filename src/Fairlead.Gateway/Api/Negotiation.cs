@@ -1,0 +1,30 @@
+using Fairlead.Contracts.Errors;
+using Fairlead.Contracts.Gateway;
+
+namespace Fairlead.Gateway.Api;
+
+/// <summary>Which protocol to speak. Product versions play no part: only protocols are compatible or not.</summary>
+internal static class Negotiation
+{
+    /// <summary>What this gateway can do besides the protocol's core; a client uses what both have.</summary>
+    public static readonly IReadOnlyList<string> Capabilities = ["catalog-resume", "connect-tcp", "connect-udp", "direct", "dns", "websocket"];
+
+    /// <summary>The highest common version.</summary>
+    /// <exception cref="FairleadException"><c>protocol-unsupported</c>: there is none.</exception>
+    public static int Choose(IReadOnlyList<int> offered)
+    {
+        var common = offered.Where(v => v is >= GatewayApi.OldestProtocolVersion and <= GatewayApi.ProtocolVersion).DefaultIfEmpty(-1).Max();
+        if (common >= 0)
+        {
+            return common;
+        }
+
+        var newer = offered.Count > 0 && offered.Min() > GatewayApi.ProtocolVersion;
+        throw new FairleadException(
+            ErrorCategory.Usage,
+            "protocol-unsupported",
+            "This Fairlead and the gateway do not understand each other",
+            $"it speaks protocol {(offered.Count == 0 ? "none" : string.Join(", ", offered.Take(8)))}, the gateway {GatewayApi.OldestProtocolVersion} to {GatewayApi.ProtocolVersion}",
+            newer ? "Have the gateway upgraded, or use an older Fairlead." : "Upgrade Fairlead on this machine.");
+    }
+}

@@ -1,0 +1,203 @@
+using System.Collections.Frozen;
+using System.Net;
+using System.Net.NetworkInformation;
+using System.Net.Security;
+using System.Reflection;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Fairlead.Contracts.Cluster;
+using Fairlead.Dns.Client;
+using Fairlead.Gateway.Api;
+using Fairlead.Gateway.Catalog;
+using Fairlead.Gateway.Cluster;
+using Fairlead.Gateway.Dial;
+using Fairlead.Gateway.Dns;
+using Fairlead.Gateway.Health;
+using Fairlead.Gateway.Identity;
+using Fairlead.Gateway.Policy;
+using Fairlead.Kubernetes;
+using Fairlead.Tunnel.Direct;
+using Microsoft.Extensions.Logging;
+
+namespace Fairlead.Gateway;
+
+/// <summary>One replica: composes the parts, owns their tasks, and ends them in order.</summary>
+internal sealed partial class GatewayHost : IAsyncDisposable
+{
+    private readonly ClusterWatch clusterWatch;
+    private readonly SpacePublisher publisher;
+    private readonly GatewayMetrics metrics = new();
+    private readonly PrometheusText prometheus;
+    private readonly X509Certificate2 serverCertificate;
+    private readonly SpaceAuthority authority;
+    private readonly Revocations revocations = new();
+    private readonly Grants grants = new();
+    private readonly CatalogFeed feed;
+    private readonly FlowServer flows;
+    private readonly DirectCarrierServer direct;
+    private readonly ApiEndpoints endpoints;
+    private readonly WebServer web;
+    private readonly GatewayOptions options;
+    private readonly ILogger<GatewayHost> logger;
+    private readonly CancellationTokenSource stop = new();
+    private Task running = Task.CompletedTask;
+    private volatile bool draining;
+
+    private GatewayHost(GatewayOptions gatewayOptions, KubernetesClient client, SpaceAuthority spaceAuthority, TimeProvider time, ILoggerFactory loggers)
+    {
+        options = gatewayOptions;
+        authority = spaceAuthority;
+        logger = loggers.CreateLogger<GatewayHost>();
+        var resolver = ReadResolver(options.ResolverConfiguration);
+        var domain = options.ClusterDomain ?? resolver.ClusterDomain;
+        var cluster = new ClusterState();
+        clusterWatch = new ClusterWatch(client, cluster, grants, revocations, loggers.CreateLogger<ClusterWatch>());
+        publisher = new SpacePublisher(client, cluster, options.SpaceName, authority.SpaceUid, authority.CertificatePem, options.Endpoints, loggers.CreateLogger<SpacePublisher>());
+        serverCertificate = authority.IssueServer();
+        var certificateContext = SslStreamCertificateContext.Create(serverCertificate, [authority.Certificate], offline: true);
+        var certificates = new ClientCertificates(authority, revocations, time);
+        var planner = new FlowPlanner(cluster, new AddressJudge(cluster, OwnAddresses()));
+        flows = new FlowServer(planner, grants, revocations, new Dialer(planner, ResolveAsync, time), metrics, time, loggers.CreateLogger<FlowServer>());
+        feed = new CatalogFeed(cluster);
+        var instance = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
+        var version = typeof(GatewayHost).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "0";
+        var space = new SpaceFacts(options.SpaceName, authority.SpaceUid, authority.CertificatePem, domain, instance, version);
+        var dns = new DnsForwarder(resolver.Server, domain, grants.Of, new DnsClient(), loggers.CreateLogger<DnsForwarder>());
+        var enrolment = new Enrolment(client, authority, new EnrolmentLimiter(time), time, loggers.CreateLogger<Enrolment>());
+        endpoints = new ApiEndpoints(space, () => publisher.Endpoints, certificates, enrolment, grants, feed, dns, metrics, () => draining, time);
+        prometheus = new PrometheusText(GatewayMetrics.MeterName);
+        web = new WebServer(options, endpoints, new HealthEndpoints(NotReady, prometheus), certificates, authority, () => certificateContext, flows, loggers);
+        direct = new DirectCarrierServer(
+            new DirectCarrierServerOptions
+            {
+                EndPoint = new IPEndPoint(options.Address, options.DataPort),
+                Certificate = () => certificateContext,
+                Identify = certificates.Identify,
+            },
+            flows,
+            loggers.CreateLogger<DirectCarrierServer>(),
+            time);
+
+        cluster.ServiceChanged = key =>
+        {
+            feed.Update(key);
+            if (key == new ObjectKey(ClusterObjects.Namespace, ClusterObjects.Gateway))
+            {
+                publisher.Wake();
+            }
+        };
+        cluster.ReachChanged = publisher.Wake;
+        grants.Changed = () =>
+        {
+            feed.Wake();
+            flows.Reconsider();
+        };
+        revocations.Changed = EndRevoked;
+        Observe();
+    }
+
+    public string SpaceUid => authority.SpaceUid;
+
+    /// <summary>Where the API, the direct carrier and health listen.</summary>
+    public (int Api, int Data, int Health) Ports => (web.Ports.Api, direct.EndPoint.Port, web.Ports.Health);
+
+    /// <summary>Ends when the gateway can't go on; until then it is running.</summary>
+    public Task Completion => running;
+
+    /// <summary>Loads or makes the space's authority, binds the listeners and begins to watch. Ready once <see cref="NotReady"/> is null.</summary>
+    public static async Task<GatewayHost> StartAsync(GatewayOptions options, KubernetesClient client, TimeProvider time, ILoggerFactory loggers, CancellationToken cancellationToken)
+    {
+        var authority = await AuthorityStore.LoadOrCreateAsync(client, time, cancellationToken);
+        var gateway = new GatewayHost(options, client, authority, time, loggers);
+        try
+        {
+            gateway.running = Task.WhenAll(gateway.clusterWatch.RunAsync(gateway.stop.Token), gateway.PublishAsync(gateway.stop.Token));
+            await gateway.web.StartAsync(cancellationToken);
+            gateway.direct.Start();
+            gateway.LogStarted(authority.SpaceUid, gateway.Ports.Api, gateway.Ports.Data, gateway.Ports.Health);
+            return gateway;
+        }
+        catch
+        {
+            await gateway.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Null when requests should come here.</summary>
+    public string? NotReady() => draining ? "draining" : clusterWatch.Synced.IsCompletedSuccessfully ? null : "the cluster is not known yet";
+
+    /// <summary>Stops taking flows, tells clients to go elsewhere, and gives the open flows their time.</summary>
+    public async Task DrainAsync(CancellationToken cancellationToken)
+    {
+        draining = true;
+        feed.Wake();
+        LogDraining(flows.Flows.Count);
+        await Task.WhenAll(flows.DrainAsync(options.DrainGrace, cancellationToken), direct.DrainAsync(options.DrainGrace, cancellationToken));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await stop.CancelAsync();
+        await running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await web.DisposeAsync();
+        await direct.DisposeAsync();
+        prometheus.Dispose();
+        metrics.Dispose();
+        serverCertificate.Dispose();
+        authority.Dispose();
+        stop.Dispose();
+    }
+
+    private async Task PublishAsync(CancellationToken cancellationToken)
+    {
+        await clusterWatch.Synced.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        try
+        {
+            await publisher.RunAsync(cancellationToken);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // The gateway ends.
+        }
+    }
+
+    /// <summary>Everything of a revoked subject ends now: connections (and so streams and flows in them), flows, and the direct carrier's connections.</summary>
+    private void EndRevoked()
+    {
+        var ended = flows.Flows.End(revocations.IsRevoked) + endpoints.Watches.End(revocations.IsRevoked) + web.Connections.End(revocations.IsRevoked) + direct.Close(revocations.IsRevoked);
+        if (ended > 0)
+        {
+            LogRevoked(ended);
+        }
+    }
+
+    private void Observe()
+    {
+        metrics.Observe("fairlead.gateway.flows.active", "{flow}", "Flows that are open", () => flows.Flows.Count);
+        metrics.Observe("fairlead.gateway.connections.active", "{connection}", "HTTP connections of known callers", () => web.Connections.Count);
+        metrics.Observe("fairlead.gateway.carrier.connections.active", "{connection}", "Connections of the direct carrier", () => direct.Connections);
+        metrics.Observe("fairlead.gateway.catalog.watches.active", "{watch}", "Open catalog streams", () => endpoints.Watches.Count);
+        metrics.Observe("fairlead.gateway.catalog.services", "{service}", "Services in the catalog", () => feed.Snapshot().Services.Count);
+        metrics.ObserveTotal("fairlead.gateway.flow.received", "By", "Bytes from laptops to services", () => flows.Counters.BytesToSocket);
+        metrics.ObserveTotal("fairlead.gateway.flow.sent", "By", "Bytes from services to laptops", () => flows.Counters.BytesFromSocket);
+    }
+
+    private static ResolverConfiguration ReadResolver(string path) => ResolverConfiguration.Parse(File.Exists(path) ? File.ReadAllLines(path) : []);
+
+    /// <summary>Absolute (the final dot), so that no search suffix is tried.</summary>
+    private static Task<IPAddress[]> ResolveAsync(string name, CancellationToken cancellationToken) =>
+        IPAddress.TryParse(name, out var literal) ? Task.FromResult<IPAddress[]>([literal]) : System.Net.Dns.GetHostAddressesAsync(name.TrimEnd('.') + ".", cancellationToken);
+
+    private static FrozenSet<IPAddress> OwnAddresses() =>
+        NetworkInterface.GetAllNetworkInterfaces().SelectMany(i => i.GetIPProperties().UnicastAddresses).Select(a => a.Address).ToFrozenSet();
+
+    [LoggerMessage(1501, LogLevel.Information, "gateway of space {Space}: API on {Api}, data on {Data}, health on {Health}")]
+    private partial void LogStarted(string space, int api, int data, int health);
+
+    [LoggerMessage(1502, LogLevel.Information, "draining: {Flows} flows are open")]
+    private partial void LogDraining(int flows);
+
+    [LoggerMessage(1503, LogLevel.Warning, "revoked: {Count} connections, streams and flows ended")]
+    private partial void LogRevoked(int count);
+}
