@@ -1,15 +1,163 @@
+using System.Buffers.Binary;
 using System.Net;
+using Fairlead.Contracts.Gateway;
+using Fairlead.Tunnel.Dial;
 using Fairlead.Tunnel.Tls;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Fairlead.Tunnel.Direct;
 
 /// <summary>The laptop's end of the direct carrier: a pool of mutual-TLS connections to one gateway endpoint, one TCP flow on each at a time.</summary>
-public sealed class DirectCarrier(DnsEndPoint endpoint, TunnelTls tls, DirectCarrierOptions? options = null, ILogger? logger = null, TimeProvider? time = null) : IAsyncDisposable
+public sealed class DirectCarrier : IAsyncDisposable
 {
-    /// <summary>Opens a TCP flow. A refusal with <see cref="FlowFailure.LinkDown"/> means that no connection could be had.</summary>
-    public ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, CancellationToken cancellationToken) =>
-        throw new NotSupportedException($"{endpoint}{tls.ServerName}{options}{logger}{time}");
+    private readonly DirectDialer _dialer;
+    private readonly DirectConnectionPool _pool;
+    private readonly Action<DirectFlow> _ended;
 
-    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    /// <param name="endpoint">The gateway's data port.</param>
+    /// <param name="proxy">Default: HTTPS_PROXY and NO_PROXY of the environment.</param>
+    public DirectCarrier(DnsEndPoint endpoint, TunnelTls tls, DirectCarrierOptions? options = null, ILogger? logger = null, TimeProvider? time = null, IWebProxy? proxy = null)
+    {
+        options ??= new DirectCarrierOptions();
+        _dialer = new DirectDialer(endpoint.Host, endpoint.Port, tls, new GatewayDialer(proxy), options.ConnectTimeout);
+        _pool = new DirectConnectionPool(_dialer, options, logger ?? NullLogger.Instance, time ?? TimeProvider.System);
+        _ended = OnEnded;
+    }
+
+    internal int IdleConnections => _pool.IdleCount;
+
+    /// <summary>Opens a TCP flow. A refusal with <see cref="FlowFailure.LinkDown"/> means that no connection could be had.</summary>
+    public async ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, CancellationToken cancellationToken)
+    {
+        if (target.Protocol != TransportProtocol.Tcp)
+        {
+            throw new ArgumentException("The direct carrier carries TCP.", nameof(target));
+        }
+
+        var open = FrameCodec.Open(target);
+        var opening = await OpenAsync(open, fresh: false, cancellationToken)
+            ?? await OpenAsync(open, fresh: true, cancellationToken)
+            ?? new FlowOpening<IFlow>(null, new FlowRefusal(FlowFailure.LinkDown, $"{_dialer.Where} ended the connection instead of an answer"));
+        TunnelMetrics.Opened(opening.Refusal?.Failure ?? FlowFailure.None, client: true);
+        return opening;
+    }
+
+    public ValueTask DisposeAsync() => _pool.DisposeAsync();
+
+    /// <summary>Makes spare connections now.</summary>
+    internal void Warm() => _pool.Warm();
+
+    /// <summary>Closes the idle connections; those in use stay.</summary>
+    internal void ClearIdle() => _pool.Clear();
+
+    /// <summary>A connection for pings, outside the pool.</summary>
+    /// <exception cref="CarrierException">None could be had.</exception>
+    internal Task<DirectConnection> DialAsync(CancellationToken cancellationToken) => _dialer.DialAsync(cancellationToken);
+
+    /// <summary>One ping on a connection of <see cref="DialAsync"/>: over the same port, TLS and server loop as flows.</summary>
+    /// <exception cref="CarrierException">The gateway answered anything else, or nothing.</exception>
+    internal async Task PingAsync(DirectConnection connection, long number, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var echo = new byte[FrameHeader.PingLength];
+            BinaryPrimitives.WriteInt64BigEndian(echo, number);
+            await connection.WriteAsync(FrameCodec.Ping(FrameType.Ping, echo), cancellationToken);
+            var header = await connection.ReadHeaderAsync(cancellationToken);
+            if (header.Type == FrameType.End)
+            {
+                throw new FlowAbortedException(FlowFailure.LinkDown, "The gateway closed the connection.");
+            }
+
+            var payload = await connection.ReadPayloadAsync(header, cancellationToken);
+            if (header.Type == FrameType.Abort)
+            {
+                throw LinkProblems.OfRefusal(FrameCodec.ParseOutcome(payload));
+            }
+
+            if (header.Type != FrameType.Pong || !payload.AsSpan().SequenceEqual(echo))
+            {
+                throw new FlowAbortedException(FlowFailure.ProtocolError, "The gateway answered a ping with something else.");
+            }
+        }
+        catch (Exception e) when (e is not OperationCanceledException && DirectConnection.IsConnectionFailure(e))
+        {
+            throw LinkProblems.Of(e, _dialer.Where);
+        }
+    }
+
+    /// <returns>Null when a fresh connection should be tried: this one had died, or its gateway is going away.</returns>
+    private async ValueTask<FlowOpening<IFlow>?> OpenAsync(byte[] open, bool fresh, CancellationToken cancellationToken)
+    {
+        PooledConnection pooled;
+        try
+        {
+            pooled = fresh ? await _pool.DialFreshAsync(cancellationToken) : await _pool.TakeAsync(cancellationToken);
+        }
+        catch (CarrierException e)
+        {
+            return new FlowOpening<IFlow>(null, new FlowRefusal(FlowFailure.LinkDown, e.Error.Why is null ? e.Message : $"{e.Message}: {e.Error.Why}"));
+        }
+
+        var connection = pooled.Connection;
+        try
+        {
+            await connection.WriteAsync(open, cancellationToken);
+            var header = await pooled.Next.WaitAsync(cancellationToken);
+            if (header.Type is not (FrameType.Answer or FrameType.Abort))
+            {
+                if (header.Type == FrameType.End)
+                {
+                    await connection.DisposeAsync();
+                    return pooled.WasIdle ? null : Broken("the connection ended instead of an answer");
+                }
+
+                connection.Abort(FlowFailure.ProtocolError, "An answer was due.");
+                await connection.DisposeAsync();
+                return new FlowOpening<IFlow>(null, new FlowRefusal(FlowFailure.ProtocolError, $"The gateway sent {header.Type} instead of an answer"));
+            }
+
+            var outcome = FrameCodec.ParseOutcome(await connection.ReadPayloadAsync(header, cancellationToken));
+            if (header.Type == FrameType.Abort || outcome.Failure == FlowFailure.Draining)
+            {
+                // The gateway is about to close it. Another replica may take a fresh one.
+                await connection.DisposeAsync();
+                return pooled.WasIdle ? null : new FlowOpening<IFlow>(null, outcome);
+            }
+
+            if (outcome.Failure != FlowFailure.None)
+            {
+                _pool.Return(connection);
+                return new FlowOpening<IFlow>(null, outcome);
+            }
+
+            return new FlowOpening<IFlow>(new DirectFlow(connection, _ended), null);
+        }
+        catch (OperationCanceledException)
+        {
+            connection.Abort(FlowFailure.Reset, "Nobody waits for the answer any more.");
+            await connection.DisposeAsync();
+            throw;
+        }
+        catch (Exception e) when (DirectConnection.IsConnectionFailure(e))
+        {
+            await connection.DisposeAsync();
+            return pooled.WasIdle ? null : Broken(e.Message);
+        }
+    }
+
+    private FlowOpening<IFlow> Broken(string why) => new(null, new FlowRefusal(FlowFailure.LinkDown, $"{_dialer.Where}: {why}"));
+
+    private void OnEnded(DirectFlow flow)
+    {
+        if (flow.Completed)
+        {
+            _pool.Return(flow.Connection);
+        }
+        else
+        {
+            flow.Connection.Release();
+        }
+    }
 }

@@ -1,27 +1,298 @@
+using System.Collections.Concurrent;
 using System.Net;
+using System.Net.Security;
+using System.Net.Sockets;
+using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
+using Fairlead.Tunnel.Dial;
 using Microsoft.Extensions.Logging;
 
 namespace Fairlead.Tunnel.Direct;
 
 /// <summary>The gateway's end of the direct carrier: accepts mutual-TLS connections and hands each flow on them to the handler.</summary>
-public sealed class DirectCarrierServer(DirectCarrierServerOptions options, IFlowHandler handler, ILogger<DirectCarrierServer> logger, TimeProvider? time = null) : IAsyncDisposable
+public sealed partial class DirectCarrierServer(DirectCarrierServerOptions options, IFlowHandler handler, ILogger<DirectCarrierServer> logger, TimeProvider? time = null) : IAsyncDisposable
 {
+    /// <summary>After a denial: how long the client may take to read it.</summary>
+    private static readonly TimeSpan FarewellTimeout = TimeSpan.FromSeconds(1);
+
+    private static readonly TimeSpan SweepInterval = TimeSpan.FromSeconds(15);
+
+    private readonly TimeProvider _time = time ?? TimeProvider.System;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly ConcurrentDictionary<DirectServerConnection, Task> _connections = new();
+    private readonly HandshakeLimit _handshakes = new(options.MaxHandshakes);
+    private int _sockets;
+    private volatile bool _draining;
+    private Socket? _listener;
+    private Task _accepting = Task.CompletedTask;
+    private ITimer? _sweep;
+
     /// <summary>Where it listens; valid after <see cref="Start"/>.</summary>
     public IPEndPoint EndPoint { get; private set; } = options.EndPoint;
 
     /// <summary>Connections now, idle or in use.</summary>
-    public int Connections { get; }
+    public int Connections => _connections.Count;
+
+    internal bool Draining => _draining;
+
+    internal TimeProvider Time => _time;
 
     /// <summary>Binds and begins to accept.</summary>
-    /// <exception cref="System.Net.Sockets.SocketException">The endpoint can't be bound.</exception>
-    public void Start() => throw new NotSupportedException($"{handler}{logger}{time}");
+    /// <exception cref="SocketException">The endpoint can't be bound.</exception>
+    public void Start()
+    {
+        var listener = new Socket(options.EndPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            listener.Bind(options.EndPoint);
+            listener.Listen(4096);
+        }
+        catch
+        {
+            listener.Dispose();
+            throw;
+        }
+
+        _listener = listener;
+        EndPoint = (IPEndPoint)listener.LocalEndPoint!;
+        _accepting = Task.Run(() => AcceptAsync(listener));
+        _sweep = _time.CreateTimer(_ => CloseIdle(options.IdleTimeout), null, SweepInterval, SweepInterval);
+    }
 
     /// <summary>Refuses new flows with <see cref="FlowFailure.Draining"/>, closes idle connections, and waits until open flows end or the deadline passes; those left are then aborted.</summary>
-    public Task DrainAsync(TimeSpan deadline, CancellationToken cancellationToken) => Task.FromException(new NotSupportedException($"{EndPoint}"));
+    public async Task DrainAsync(TimeSpan deadline, CancellationToken cancellationToken)
+    {
+        _draining = true;
+        CloseIdle(TimeSpan.Zero);
+        try
+        {
+            await Task.WhenAll(_connections.Values).WaitAsync(deadline, _time, cancellationToken);
+        }
+        catch (Exception e) when (e is TimeoutException or OperationCanceledException)
+        {
+            LogDrainDeadline(_connections.Count);
+            AbortAll(_ => true, FlowFailure.Draining, "The gateway went away.");
+        }
+    }
 
     /// <summary>Ends every connection, and so every flow, of the identities that match (a revocation).</summary>
     /// <returns>How many connections.</returns>
-    public int Close(Predicate<PeerIdentity> match) => Connections;
+    public int Close(Predicate<PeerIdentity> match) => AbortAll(match, FlowFailure.Denied, "The certificate is no longer accepted.");
 
-    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    public async ValueTask DisposeAsync()
+    {
+        _draining = true;
+        await _stop.CancelAsync();
+        _listener?.Dispose();
+        if (_sweep is not null)
+        {
+            await _sweep.DisposeAsync();
+        }
+
+        await _accepting;
+        AbortAll(_ => true, FlowFailure.Draining, "The gateway went away.");
+        await Task.WhenAll(_connections.Values);
+        while (Volatile.Read(ref _sockets) > 0)
+        {
+            // Handshakes were cancelled above; each ends within a scheduler's turn.
+            await Task.Yield();
+        }
+
+        _stop.Dispose();
+    }
+
+    private int AbortAll(Predicate<PeerIdentity> match, FlowFailure failure, string message)
+    {
+        var count = 0;
+        foreach (var (connection, _) in _connections)
+        {
+            if (match(connection.Peer))
+            {
+                connection.Abort(failure, message);
+                count++;
+            }
+        }
+
+        return count;
+    }
+
+    private void CloseIdle(TimeSpan longerThan)
+    {
+        foreach (var (connection, _) in _connections)
+        {
+            connection.CloseIfIdle(longerThan);
+        }
+    }
+
+    private async Task AcceptAsync(Socket listener)
+    {
+        while (!_stop.IsCancellationRequested)
+        {
+            try
+            {
+                var socket = await listener.AcceptAsync(_stop.Token);
+                if (Interlocked.Increment(ref _sockets) > options.MaxConnections)
+                {
+                    LogTooMany(options.MaxConnections);
+                    Interlocked.Decrement(ref _sockets);
+                    DirectConnection.Reset(socket);
+                    continue;
+                }
+
+                // Owned by the count of sockets, which DisposeAsync waits for.
+                _ = Task.Run(() => ServeAsync(socket));
+            }
+            catch (Exception e) when (_stop.IsCancellationRequested && e is OperationCanceledException or SocketException or ObjectDisposedException)
+            {
+                if (_stop.IsCancellationRequested)
+                {
+                    return;
+                }
+
+                // A connection that was reset before it was accepted, or no descriptors left: accepting goes on.
+                LogAcceptFailed(e.Message);
+                await Task.Delay(TimeSpan.FromMilliseconds(50), _time);
+            }
+        }
+    }
+
+    private async Task ServeAsync(Socket socket)
+    {
+        try
+        {
+            var connection = await HandshakeAsync(socket);
+            if (connection is null)
+            {
+                return;
+            }
+
+            await using (connection)
+            {
+                var run = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+                _connections[connection] = run.Task;
+                try
+                {
+                    await connection.RunAsync(_stop.Token);
+                }
+                finally
+                {
+                    _connections.TryRemove(connection, out _);
+                    run.SetResult();
+                }
+            }
+        }
+        catch (Exception e)
+        {
+            LogDefect(e);
+        }
+        finally
+        {
+            socket.Dispose();
+            Interlocked.Decrement(ref _sockets);
+        }
+    }
+
+    private async Task<DirectServerConnection?> HandshakeAsync(Socket socket)
+    {
+        var started = TunnelMetrics.Now;
+        var remote = socket.RemoteEndPoint;
+        SslStream? tls = null;
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
+        deadline.CancelAfter(options.HandshakeTimeout);
+        using var slot = _handshakes.Enter(deadline);
+        try
+        {
+            SocketTuning.Apply(socket);
+            var records = new RecordStream(socket);
+            tls = new SslStream(records);
+            await tls.AuthenticateAsServerAsync(
+                new SslServerAuthenticationOptions
+                {
+                    EnabledSslProtocols = SslProtocols.Tls13,
+                    ServerCertificateContext = options.Certificate(),
+                    ClientCertificateRequired = true,
+                    ApplicationProtocols = [DirectDialer.Protocol],
+                    CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
+                    // Only that there is one: who it is, is judged below, where a denial can be told to the client.
+                    RemoteCertificateValidationCallback = static (_, certificate, _, _) => certificate is not null,
+                },
+                deadline.Token);
+            TunnelMetrics.Handshake(started, client: false, failed: false);
+            var connection = new DirectConnection(tls, records, client: false);
+            var (peer, refusal) = Judge(tls);
+            if (refusal is null)
+            {
+                return new DirectServerConnection(connection, peer!, this, handler, logger);
+            }
+
+            LogDenied(remote, refusal.Message);
+            await FarewellAsync(connection, socket, refusal);
+            return null;
+        }
+        catch (Exception e) when (e is OperationCanceledException || DirectConnection.IsConnectionFailure(e))
+        {
+            TunnelMetrics.Handshake(started, client: false, failed: true);
+            LogHandshakeFailed(remote, e.Message);
+            tls?.Dispose();
+            DirectConnection.Reset(socket);
+            return null;
+        }
+    }
+
+    private (PeerIdentity? Peer, FlowRefusal? Refusal) Judge(SslStream tls)
+    {
+        if (_draining)
+        {
+            return (null, new FlowRefusal(FlowFailure.Draining, "This gateway is going away."));
+        }
+
+        if (tls.NegotiatedApplicationProtocol != DirectDialer.Protocol)
+        {
+            return (null, new FlowRefusal(FlowFailure.ProtocolError, "This gateway speaks fairlead-flow/1."));
+        }
+
+        var peer = tls.RemoteCertificate is X509Certificate2 certificate ? options.Identify(certificate) : null;
+        return peer is null ? (null, new FlowRefusal(FlowFailure.Denied, "The certificate is not valid here, has expired, or was revoked.")) : (peer, null);
+    }
+
+    /// <summary>Says why, and gives the client time to read it: a reset at once might overtake it.</summary>
+    private static async Task FarewellAsync(DirectConnection connection, Socket socket, FlowRefusal refusal)
+    {
+        using var patience = new CancellationTokenSource(FarewellTimeout);
+        try
+        {
+            await connection.WriteAsync(FrameCodec.Outcome(FrameType.Abort, refusal.Failure, refusal.Message), patience.Token);
+            socket.Shutdown(SocketShutdown.Send);
+            var scrap = new byte[1024];
+            while (await socket.ReceiveAsync(scrap, patience.Token) > 0)
+            {
+            }
+        }
+        catch (Exception e) when (e is OperationCanceledException || DirectConnection.IsConnectionFailure(e))
+        {
+            // It doesn't listen; it will see the connection end.
+        }
+        finally
+        {
+            await connection.DisposeAsync();
+        }
+    }
+
+    [LoggerMessage(EventId = 201, Level = LogLevel.Information, Message = "Denied {Remote}: {Why}")]
+    private partial void LogDenied(EndPoint? remote, string why);
+
+    [LoggerMessage(EventId = 202, Level = LogLevel.Debug, Message = "No TLS with {Remote}: {Why}")]
+    private partial void LogHandshakeFailed(EndPoint? remote, string why);
+
+    [LoggerMessage(EventId = 203, Level = LogLevel.Warning, Message = "A connection could not be accepted: {Why}")]
+    private partial void LogAcceptFailed(string why);
+
+    [LoggerMessage(EventId = 204, Level = LogLevel.Warning, Message = "A connection was refused: {Limit} are open already")]
+    private partial void LogTooMany(int limit);
+
+    [LoggerMessage(EventId = 205, Level = LogLevel.Error, Message = "A connection ended by a defect")]
+    private partial void LogDefect(Exception e);
+
+    [LoggerMessage(EventId = 206, Level = LogLevel.Information, Message = "Draining took too long: {Count} connections are cut off")]
+    private partial void LogDrainDeadline(int count);
 }

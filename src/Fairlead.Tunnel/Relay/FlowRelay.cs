@@ -1,4 +1,7 @@
+using System.Buffers;
 using System.Net.Sockets;
+using System.Runtime.CompilerServices;
+using Fairlead.Tunnel.Direct;
 
 namespace Fairlead.Tunnel.Relay;
 
@@ -26,6 +29,171 @@ public sealed record RelayEnding(RelayEnd Reason, FlowFailure Failure, long Byte
 public static class FlowRelay
 {
     /// <summary>Runs until both directions completed or either side failed; disposes both the flow and the socket. Never throws for what a peer did.</summary>
-    public static Task<RelayEnding> RunAsync(IFlow flow, Socket socket, FlowCounters counters, CancellationToken cancellationToken) =>
-        throw new NotSupportedException();
+    public static async Task<RelayEnding> RunAsync(IFlow flow, Socket socket, FlowCounters counters, CancellationToken cancellationToken)
+    {
+        counters.Opened();
+        TunnelMetrics.RelayStarted();
+        var relay = new Relay(flow, socket, counters);
+        await using (cancellationToken.UnsafeRegister(static r => ((Relay)r!).End(RelayEnd.Cancelled, FlowFailure.Reset, "cancelled"), relay))
+        {
+            await Task.WhenAll(relay.FromSocketAsync(), relay.ToSocketAsync());
+        }
+
+        // Before the dispose: a completed flow's connection then serves others.
+        var ending = relay.Ending;
+        await flow.DisposeAsync();
+        socket.Dispose();
+        counters.Closed();
+        TunnelMetrics.RelayEnded(ending.Reason);
+        return ending;
+    }
+
+    private sealed class Relay(IFlow flow, Socket socket, FlowCounters counters)
+    {
+        /// <summary>Idle flows hold no buffer, busy ones one in each direction: small until a read fills it.</summary>
+        private const int SmallestChunk = 16 * 1024;
+        private const int LargestChunk = 128 * 1024;
+
+        private readonly Lock _lock = new();
+        private RelayEnding? _ending;
+        private long _fromSocket;
+        private long _toSocket;
+
+        public RelayEnding Ending => (_ending ?? new RelayEnding(RelayEnd.Completed, FlowFailure.None, 0, 0, "completed")) with
+        {
+            BytesFromSocket = _fromSocket,
+            BytesToSocket = _toSocket,
+        };
+
+        public void End(RelayEnd reason, FlowFailure failure, string message)
+        {
+            lock (_lock)
+            {
+                if (_ending is not null)
+                {
+                    return;
+                }
+
+                _ending = new RelayEnding(reason, failure, 0, 0, message);
+            }
+
+            flow.Abort(failure);
+            DirectConnection.Reset(socket);
+        }
+
+        public async Task FromSocketAsync()
+        {
+            // The first await must not run on the caller's stack: a busy socket would keep the other direction from starting.
+            await Task.Yield();
+            try
+            {
+                var headroom = (flow as IHeadroomFlow)?.Headroom ?? 0;
+                var size = SmallestChunk;
+                while (true)
+                {
+                    var count = await MoveFromSocketAsync(size, headroom);
+                    if (count == 0)
+                    {
+                        break;
+                    }
+
+                    _fromSocket += count;
+                    counters.FromSocket(count);
+                    TunnelMetrics.FromSocket(count);
+                    size = NextSize(size, count, headroom);
+                }
+
+                await flow.CompleteWritesAsync();
+            }
+            catch (Exception e)
+            {
+                EndBy(e);
+            }
+        }
+
+        public async Task ToSocketAsync()
+        {
+            try
+            {
+                var size = SmallestChunk;
+                while (true)
+                {
+                    var count = await MoveToSocketAsync(size);
+                    if (count == 0)
+                    {
+                        break;
+                    }
+
+                    _toSocket += count;
+                    counters.ToSocket(count);
+                    TunnelMetrics.ToSocket(count);
+                    size = NextSize(size, count, 0);
+                }
+
+                socket.Shutdown(SocketShutdown.Send);
+            }
+            catch (Exception e)
+            {
+                EndBy(e);
+            }
+        }
+
+        private static int NextSize(int size, int count, int headroom) =>
+            count + headroom >= size ? Math.Min(size * 2, LargestChunk) : count < size / 8 ? Math.Max(size / 2, SmallestChunk) : size;
+
+        [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+        private async ValueTask<int> MoveFromSocketAsync(int size, int headroom)
+        {
+            await socket.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None);
+            var buffer = ArrayPool<byte>.Shared.Rent(size);
+            var count = await socket.ReceiveAsync(buffer.AsMemory(headroom, size - headroom), SocketFlags.None);
+            if (count > 0)
+            {
+                if (flow is IHeadroomFlow framed)
+                {
+                    await framed.WriteWithHeadroomAsync(buffer.AsMemory(0, headroom + count), CancellationToken.None);
+                }
+                else
+                {
+                    await flow.WriteAsync(buffer.AsMemory(0, count));
+                }
+            }
+
+            // Not in a finally: after a failure the operation that failed may still touch it.
+            ArrayPool<byte>.Shared.Return(buffer);
+            return count;
+        }
+
+        [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+        private async ValueTask<int> MoveToSocketAsync(int size)
+        {
+            await flow.ReadAsync(Memory<byte>.Empty);
+            var buffer = ArrayPool<byte>.Shared.Rent(size);
+            var count = await flow.ReadAsync(buffer.AsMemory(0, size));
+            var rest = buffer.AsMemory(0, count);
+            while (!rest.IsEmpty)
+            {
+                rest = rest[await socket.SendAsync(rest, SocketFlags.None)..];
+            }
+
+            ArrayPool<byte>.Shared.Return(buffer);
+            return count;
+        }
+
+        private void EndBy(Exception e)
+        {
+            switch (e)
+            {
+                case FlowAbortedException aborted:
+                    End(RelayEnd.FlowReset, aborted.Failure, aborted.Message);
+                    break;
+                case SocketException or ObjectDisposedException:
+                    End(RelayEnd.SocketReset, FlowFailure.Reset, e.Message);
+                    break;
+                default:
+                    End(RelayEnd.FlowReset, FlowFailure.LinkDown, e.Message);
+                    break;
+            }
+        }
+    }
 }

@@ -1,0 +1,47 @@
+using System.Net.Security;
+using Fairlead.Tunnel.Dial;
+using Fairlead.Tunnel.Tls;
+
+namespace Fairlead.Tunnel.Direct;
+
+/// <summary>Makes authenticated connections to one data port.</summary>
+internal sealed class DirectDialer(string host, int port, TunnelTls tls, GatewayDialer dialer, TimeSpan timeout)
+{
+    /// <summary>The frames of docs/adr/0001, version 1; a gateway that speaks only others ends the handshake (RFC 7301).</summary>
+    public static readonly SslApplicationProtocol Protocol = new("fairlead-flow/1");
+
+    public string Where { get; } = $"{(host.Contains(':') ? $"[{host}]" : host)}:{port}";
+
+    public TunnelTls Tls => tls;
+
+    /// <exception cref="CarrierException">No connection could be had.</exception>
+    public async Task<DirectConnection> DialAsync(CancellationToken cancellationToken)
+    {
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        deadline.CancelAfter(timeout);
+        RecordStream? records = null;
+        SslStream? stream = null;
+        var started = TunnelMetrics.Now;
+        try
+        {
+            records = new RecordStream(await dialer.ConnectAsync(host, port, deadline.Token));
+            stream = new SslStream(records);
+            var own = tls.Certificate;
+            await stream.AuthenticateAsClientAsync(tls.ClientOptions(own, Protocol), deadline.Token);
+            TunnelMetrics.Handshake(started, client: true, failed: false);
+            return new DirectConnection(stream, records, client: true) { LocalCertificate = own };
+        }
+        catch (Exception e)
+        {
+            if (stream is not null)
+            {
+                await stream.DisposeAsync();
+            }
+
+            records?.Dispose();
+            cancellationToken.ThrowIfCancellationRequested();
+            TunnelMetrics.Handshake(started, client: true, failed: true);
+            throw LinkProblems.Of(e, Where);
+        }
+    }
+}

@@ -1,0 +1,232 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using System.Net.Sockets;
+using System.Runtime.CompilerServices;
+
+namespace Fairlead.Tunnel.Direct;
+
+/// <summary>
+/// The socket beneath an <see cref="System.Net.Security.SslStream"/>, made for bulk: <c>SslStream</c> reads and writes one TLS record of
+/// 16 KiB at a time, this reads many with one system call and hands them up one by one, and gathers many for one write. While nothing is
+/// buffered and nothing arrives it holds no buffer. Owns the socket. One read and one write at a time.
+/// </summary>
+internal sealed class RecordStream(Socket socket) : Stream
+{
+    /// <summary>RFC 8446 §5.1: type, version, length.</summary>
+    private const int RecordHeader = 5;
+
+    private const int SmallestBuffer = 16 * 1024;
+    private const int LargestBuffer = 256 * 1024;
+
+    private byte[]? _in;
+    private int _inStart;
+    private int _inEnd;
+    private int _recordLeft;
+    private int _inSize = SmallestBuffer;
+
+    private byte[]? _out;
+    private int _outCount;
+    private bool _gathering;
+
+    public Socket Socket => socket;
+
+    public override bool CanRead => true;
+
+    public override bool CanWrite => true;
+
+    public override bool CanSeek => false;
+
+    public override long Length => throw new NotSupportedException();
+
+    public override long Position
+    {
+        get => throw new NotSupportedException();
+        set => throw new NotSupportedException();
+    }
+
+    /// <summary>Whether a whole TLS record is buffered, so that the next read above completes at once.</summary>
+    public bool HasRecord => _recordLeft == 0 && _inEnd - _inStart >= RecordHeader && _inEnd - _inStart >= RecordLength();
+
+    /// <summary>Never past the end of a record: SslStream then holds at most one, and <see cref="HasRecord"/> looks at a record's first byte.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        if (buffer.IsEmpty)
+        {
+            if (_inStart == _inEnd)
+            {
+                await WaitAsync(cancellationToken);
+            }
+
+            return 0;
+        }
+
+        if (_recordLeft == 0)
+        {
+            if (_inEnd - _inStart < RecordHeader && !await FillAsync(RecordHeader, cancellationToken))
+            {
+                return 0;
+            }
+
+            _recordLeft = RecordLength();
+        }
+        else if (_inStart == _inEnd && !await FillAsync(1, cancellationToken))
+        {
+            return 0;
+        }
+
+        var count = Math.Min(buffer.Length, Math.Min(_inEnd - _inStart, _recordLeft));
+        _in.AsMemory(_inStart, count).CopyTo(buffer);
+        _inStart += count;
+        _recordLeft -= count;
+        return count;
+    }
+
+    public override async Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+        await ReadAsync(buffer.AsMemory(offset, count), cancellationToken);
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        if (_gathering)
+        {
+            _out ??= ArrayPool<byte>.Shared.Rent(LargestBuffer);
+            if (buffer.Length > _out.Length - _outCount)
+            {
+                await SendGatheredAsync(cancellationToken);
+            }
+
+            if (buffer.Length <= _out.Length)
+            {
+                buffer.CopyTo(_out.AsMemory(_outCount));
+                _outCount += buffer.Length;
+                return;
+            }
+        }
+
+        await SendAsync(buffer, cancellationToken);
+    }
+
+    public override async Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+        await WriteAsync(buffer.AsMemory(offset, count), cancellationToken);
+
+    /// <summary>Writes are gathered from now until <see cref="EndGatherAsync"/>.</summary>
+    public void BeginGather() => _gathering = true;
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    public async ValueTask EndGatherAsync(CancellationToken cancellationToken)
+    {
+        _gathering = false;
+        if (_out is null)
+        {
+            return;
+        }
+
+        await SendGatheredAsync(cancellationToken);
+        ArrayPool<byte>.Shared.Return(_out);
+        _out = null;
+    }
+
+    public override void Flush()
+    {
+    }
+
+    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+    public override void SetLength(long value) => throw new NotSupportedException();
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            // Buffers are left to the collector: an operation that is being torn down may still use them.
+            socket.Dispose();
+        }
+
+        base.Dispose(disposing);
+    }
+
+    private int RecordLength() => RecordHeader + BinaryPrimitives.ReadUInt16BigEndian(_in.AsSpan(_inStart + 3));
+
+    /// <summary>Until there is something to receive; holds no buffer if that takes time.</summary>
+    private ValueTask<int> WaitAsync(CancellationToken cancellationToken)
+    {
+        var readable = socket.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None, cancellationToken);
+        if (!readable.IsCompleted && _in is not null && _inStart == _inEnd)
+        {
+            ArrayPool<byte>.Shared.Return(_in);
+            _in = null;
+            _inStart = _inEnd = 0;
+        }
+
+        return readable;
+    }
+
+    /// <returns>False when the connection ended between two records, or inside one (SslStream tells that from a proper end).</returns>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<bool> FillAsync(int atLeast, CancellationToken cancellationToken)
+    {
+        await WaitAsync(cancellationToken);
+        var kept = _inEnd - _inStart;
+        if (_in is null || _in.Length < _inSize)
+        {
+            var larger = ArrayPool<byte>.Shared.Rent(_inSize);
+            if (_in is not null)
+            {
+                _in.AsSpan(_inStart, kept).CopyTo(larger);
+                ArrayPool<byte>.Shared.Return(_in);
+            }
+
+            _in = larger;
+        }
+        else if (kept > 0)
+        {
+            _in.AsSpan(_inStart, kept).CopyTo(_in);
+        }
+
+        _inStart = 0;
+        _inEnd = kept;
+        while (_inEnd < atLeast)
+        {
+            var count = await socket.ReceiveAsync(_in.AsMemory(_inEnd), SocketFlags.None, cancellationToken);
+            if (count == 0)
+            {
+                return false;
+            }
+
+            _inEnd += count;
+        }
+
+        if (_inEnd == _in.Length)
+        {
+            _inSize = Math.Min(_in.Length * 2, LargestBuffer);
+        }
+        else if (_inEnd < _in.Length / 8)
+        {
+            _inSize = Math.Max(_inSize / 2, SmallestBuffer);
+        }
+
+        return true;
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    private async ValueTask SendGatheredAsync(CancellationToken cancellationToken)
+    {
+        await SendAsync(_out.AsMemory(0, _outCount), cancellationToken);
+        _outCount = 0;
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    private async ValueTask SendAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken)
+    {
+        while (!buffer.IsEmpty)
+        {
+            var sent = await socket.SendAsync(buffer, SocketFlags.None, cancellationToken);
+            buffer = buffer[sent..];
+        }
+    }
+}
