@@ -14,7 +14,11 @@ public enum WatchEventType
 }
 
 /// <summary>One change; <see cref="Object"/> is shared and must not be modified (clone it first).</summary>
-public sealed record WatchEvent(WatchEventType Type, JsonObject Object, long ResourceVersion);
+public sealed record WatchEvent(WatchEventType Type, JsonObject Object, long ResourceVersion)
+{
+    /// <summary>The object before a modification or deletion: a watch with a selector must know whether it used to match.</summary>
+    public JsonObject? Previous { get; init; }
+}
 
 /// <summary>
 /// The cluster's objects, held in memory, with Kubernetes' rules of optimistic concurrency. Objects that go in are cloned, objects
@@ -39,18 +43,11 @@ public interface IObjectStore
 
     /// <summary>
     /// Deletes; with finalizers or a grace period (pods) only sets deletionTimestamp first. <paramref name="force"/> removes at once,
-    /// which is what a node does once a pod's processes have ended.
+    /// which is what a node does once a pod's processes have ended. Finalizers are waited for in any case; those of a namespace include
+    /// <c>spec.finalizers</c>, which the namespace controller empties when nothing is left in it. Taking away the last one removes the object.
     /// </summary>
     JsonObject Delete(ResourceId resource, string? @namespace, string name, bool force = false, int? gracePeriodSeconds = null);
 
     /// <summary>Every change after <paramref name="sinceResourceVersion"/>, in order, none lost and none twice; 410 when it is too old.</summary>
     IAsyncEnumerable<WatchEvent> Watch(ResourceId resource, long sinceResourceVersion, string? @namespace = null, CancellationToken cancellationToken = default);
-}
-
-/// <summary>A failure with the HTTP code and reason that a Kubernetes API server would give (a <c>Status</c> object on the wire).</summary>
-public sealed class StatusException(int code, string reason, string message) : Exception(message)
-{
-    public int Code { get; } = code;
-
-    public string Reason { get; } = reason;
 }
