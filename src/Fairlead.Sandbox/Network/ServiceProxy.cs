@@ -37,14 +37,8 @@ internal sealed partial class ServiceProxy
         slices = new ObjectCache(store, Kinds.EndpointSlices, OnSlice);
     }
 
-    internal async Task RunAsync(CancellationToken cancellationToken)
-    {
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        Task[] tasks = [services.RunAsync(stop.Token), slices.RunAsync(stop.Token), ApplyAsync(stop.Token)];
-        await Task.WhenAny(tasks);
-        await stop.CancelAsync();
-        await Task.WhenAll(tasks);
-    }
+    internal Task RunAsync(CancellationToken cancellationToken) =>
+        TaskGroup.RunAsync(cancellationToken, services.RunAsync, slices.RunAsync, ApplyAsync);
 
     private void OnSlice(WatchEventType type, JsonObject slice)
     {

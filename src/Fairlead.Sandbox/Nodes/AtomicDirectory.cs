@@ -1,3 +1,5 @@
+using Fairlead.Linux.Namespaces;
+
 namespace Fairlead.Sandbox.Nodes;
 
 /// <summary>One file of a ConfigMap, Secret, projected or downward API volume.</summary>
@@ -13,8 +15,8 @@ internal static class AtomicDirectory
 
     private static int version;
 
-    /// <summary>True when something changed. Names are relative and stay inside (checked).</summary>
-    internal static bool Write(string directory, IReadOnlyDictionary<string, VolumeFile> files)
+    /// <summary>True when something changed. Names are relative and stay inside (checked). A group (fsGroup) may read every file.</summary>
+    internal static bool Write(string directory, IReadOnlyDictionary<string, VolumeFile> files, int? group = null)
     {
         foreach (var name in files.Keys)
         {
@@ -27,7 +29,7 @@ internal static class AtomicDirectory
         Directory.CreateDirectory(directory, Open);
         var data = Path.Combine(directory, "..data");
         var old = new DirectoryInfo(data).LinkTarget is { } target ? Path.Combine(directory, target) : null;
-        if (old is not null && Same(old, files))
+        if (old is not null && Same(old, files, group))
         {
             return false;
         }
@@ -38,7 +40,11 @@ internal static class AtomicDirectory
             var path = Path.Combine(directory, next, name);
             Directory.CreateDirectory(Path.GetDirectoryName(path)!, Open);
             File.WriteAllBytes(path, file.Content);
-            File.SetUnixFileMode(path, file.Mode);
+            File.SetUnixFileMode(path, Mode(file, group));
+            if (group is not null)
+            {
+                FileOwner.Change(path, null, group);
+            }
         }
 
         Directory.CreateDirectory(Path.Combine(directory, next), Open);
@@ -53,6 +59,8 @@ internal static class AtomicDirectory
 
         return true;
     }
+
+    private static UnixFileMode Mode(VolumeFile file, int? group) => group is null ? file.Mode : file.Mode | UnixFileMode.GroupRead;
 
     private static void Link(string directory, IEnumerable<string> names)
     {
@@ -71,9 +79,9 @@ internal static class AtomicDirectory
         }
     }
 
-    private static bool Same(string directory, IReadOnlyDictionary<string, VolumeFile> files) =>
+    private static bool Same(string directory, IReadOnlyDictionary<string, VolumeFile> files, int? group) =>
         Directory.Exists(directory)
         && Directory.EnumerateFiles(directory, "*", SearchOption.AllDirectories).Count() == files.Count
         && files.All(f => Path.Combine(directory, f.Key) is var path && File.Exists(path)
-            && File.GetUnixFileMode(path) == f.Value.Mode && File.ReadAllBytes(path).AsSpan().SequenceEqual(f.Value.Content));
+            && File.GetUnixFileMode(path) == Mode(f.Value, group) && File.ReadAllBytes(path).AsSpan().SequenceEqual(f.Value.Content));
 }

@@ -43,8 +43,16 @@ internal sealed class ContainerProcess : IAsyncDisposable
             ? ["/usr/bin/nsenter", $"--pid=/proc/{target}/ns/pid", "--", "/usr/bin/unshare", "--mount", "--uts", "--ipc", "--", "/bin/sh", script]
             : ["/usr/bin/unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child=SIGKILL", "--", "/bin/sh", script];
         var container = Start(network, words, tty, [new("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")]);
-        await container.FindInitAsync(cancellationToken);
-        return container;
+        try
+        {
+            await container.FindInitAsync(cancellationToken);
+            return container;
+        }
+        catch
+        {
+            await container.DisposeAsync();
+            throw;
+        }
     }
 
     /// <summary>Starts a command in a network namespace with pipes or, with <paramref name="tty"/>, on a terminal of its own.</summary>
@@ -82,6 +90,15 @@ internal sealed class ContainerProcess : IAsyncDisposable
 
     /// <summary>Signals the container's first process; false when it has ended.</summary>
     internal bool Signal(int signal) => !exited.IsCompleted && InitPid > 1 && ProcessSignal.Send(InitPid, signal);
+
+    /// <summary>The process reads end of file, as from /dev/null. A terminal stays open.</summary>
+    internal void CloseStdin()
+    {
+        if (terminal is null)
+        {
+            process.StandardInput.Close();
+        }
+    }
 
     internal void Resize(int columns, int rows) => terminal?.Resize(columns, rows);
 
