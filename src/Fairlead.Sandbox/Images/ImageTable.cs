@@ -4,27 +4,30 @@ using System.Text.RegularExpressions;
 
 namespace Fairlead.Sandbox.Images;
 
-/// <summary>What an image would bring: how its program runs and which directories of the host it consists of.</summary>
+/// <summary>
+/// What an image would bring: how its program runs and which directories of the host it consists of. Settable, because the generated
+/// reader gives absent init-only properties null instead of their default.
+/// </summary>
 internal sealed record Image
 {
     /// <summary>A glob over the image's whole name and tag, for example <c>redis:*</c>.</summary>
-    public required string Name { get; init; }
+    public required string Name { get; set; }
 
-    public IReadOnlyList<string> Entrypoint { get; init; } = [];
+    public IReadOnlyList<string> Entrypoint { get; set; } = [];
 
     /// <summary>Arguments used when the container gives neither command nor args.</summary>
-    public IReadOnlyList<string> Arguments { get; init; } = [];
+    public IReadOnlyList<string> Arguments { get; set; } = [];
 
-    public string? User { get; init; }
+    public string? User { get; set; }
 
-    public string? Group { get; init; }
+    public string? Group { get; set; }
 
-    public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
+    public IReadOnlyDictionary<string, string> Environment { get; set; } = new Dictionary<string, string>();
 
-    public string? WorkingDirectory { get; init; }
+    public string? WorkingDirectory { get; set; }
 
     /// <summary>Path in the container → file or directory of the host, read only.</summary>
-    public IReadOnlyDictionary<string, string> Files { get; init; } = new Dictionary<string, string>();
+    public IReadOnlyDictionary<string, string> Files { get; set; } = new Dictionary<string, string>();
 }
 
 /// <summary>A table file that cannot be used.</summary>

@@ -43,14 +43,12 @@ internal static class AtomicDirectory
             File.SetUnixFileMode(path, Mode(file, group));
             if (group is not null)
             {
-                FileOwner.Change(path, null, group);
+                HostFiles.ChangeOwner(path, null, group);
             }
         }
 
         Directory.CreateDirectory(Path.Combine(directory, next), Open);
-        var link = Path.Combine(directory, "..link");
-        File.CreateSymbolicLink(link, next);
-        File.Move(link, data, overwrite: true);
+        HostFiles.ReplaceLink(data, next);
         Link(directory, files.Keys);
         if (old is not null)
         {

@@ -242,7 +242,7 @@ internal sealed class PodVolumes(NodeContext node, string podAddress)
         {
             Directory.CreateDirectory(directory);
             var setGroup = pod.Number("spec", "securityContext", "fsGroup") is null ? UnixFileMode.None : UnixFileMode.SetGroup;
-            Linux.Namespaces.FileOwner.Change(directory, null, pod.Number("spec", "securityContext", "fsGroup"));
+            Linux.Namespaces.HostFiles.ChangeOwner(directory, null, pod.Number("spec", "securityContext", "fsGroup"));
             File.SetUnixFileMode(directory, (UnixFileMode)0x1ff | setGroup);
         }
 

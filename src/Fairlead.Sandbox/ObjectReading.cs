@@ -1,7 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
-namespace Fairlead.Sandbox.Objects;
+namespace Fairlead.Sandbox;
 
 /// <summary>A namespaced name; the namespace of a cluster-wide object is empty.</summary>
 internal readonly record struct ObjectKey(string Namespace, string Name)
