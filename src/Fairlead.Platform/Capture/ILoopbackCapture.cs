@@ -18,12 +18,12 @@ public interface ILoopbackCapture : IAsyncDisposable
     CaptureWay Way { get; }
 
     /// <summary>
-    /// Makes <paramref name="table"/> the table in force by applying the difference to the one before. Entries that couldn't be
+    /// Makes <paramref name="next"/> the table in force by applying the difference to the one before. Entries that couldn't be
     /// captured are named in the result; all others are in force when it completes. Flows already accepted are left alone. Entries
     /// that failed are tried again by the next call. Calls are serialised.
     /// </summary>
     /// <exception cref="HostException">The host refused the change as a whole; the table before is still in force, or part of the difference.</exception>
-    Task<CaptureResult> UpdateAsync(CaptureTable table, CancellationToken cancellationToken);
+    Task<CaptureResult> UpdateAsync(CaptureTable next, CancellationToken cancellationToken);
 
     /// <summary>The next TCP connection. The caller owns the socket.</summary>
     /// <exception cref="ObjectDisposedException">The capture was disposed.</exception>

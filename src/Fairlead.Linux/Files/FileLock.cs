@@ -1,0 +1,42 @@
+using System.Globalization;
+using Fairlead.Linux.Native;
+using Fairlead.Platform;
+using Microsoft.Win32.SafeHandles;
+
+namespace Fairlead.Linux.Files;
+
+/// <summary>
+/// A lock between processes (flock(2)) on a file of its own, which holds the holder's pid for messages. The kernel releases it when the
+/// process ends in any way. The file stays: removing it would let two processes lock two files of one name.
+/// </summary>
+internal sealed class FileLock : IDisposable
+{
+    private readonly SafeFileHandle handle;
+
+    private FileLock(SafeFileHandle handle) => this.handle = handle;
+
+    /// <returns>Null when another open description holds it.</returns>
+    public static FileLock? TryAcquire(string path)
+    {
+        var file = File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+        if (Libc.Lock(file, Libc.LockExclusive | Libc.LockNonBlocking) != 0)
+        {
+            var errno = Errno.Last;
+            file.Dispose();
+            return errno == Errno.Again ? null : throw Errno.Failure($"can't lock {path}", errno);
+        }
+
+        RandomAccess.SetLength(file, 0);
+        RandomAccess.Write(file, System.Text.Encoding.ASCII.GetBytes(Environment.ProcessId.ToString(CultureInfo.InvariantCulture)), 0);
+        return new FileLock(file);
+    }
+
+    /// <exception cref="HostBusyException">Another holds it.</exception>
+    public static FileLock Acquire(string path, string what) =>
+        TryAcquire(path) ?? throw (HolderOf(path) is { } pid ? new HostBusyException($"{what} is in use by process {pid}.", pid) : new HostBusyException($"{what} is in use by another process.", null));
+
+    public void Dispose() => handle.Dispose();
+
+    private static int? HolderOf(string path) =>
+        int.TryParse(File.ReadAllText(path), NumberStyles.None, CultureInfo.InvariantCulture, out var pid) ? pid : null;
+}

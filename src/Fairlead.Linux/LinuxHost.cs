@@ -1,0 +1,45 @@
+using Fairlead.Linux.Capture;
+using Fairlead.Linux.Files;
+using Fairlead.Linux.Journal;
+using Fairlead.Linux.Peers;
+using Fairlead.Platform;
+using Fairlead.Platform.Capture;
+using Fairlead.Platform.Files;
+using Fairlead.Platform.Journal;
+using Fairlead.Platform.Peers;
+
+namespace Fairlead.Linux;
+
+/// <param name="StateDirectory">Absolute.</param>
+/// <param name="RunDirectory">Absolute.</param>
+/// <param name="HostsFile">Absolute.</param>
+public sealed record LinuxHostPaths(string StateDirectory = "/var/lib/fairlead", string RunDirectory = "/run/fairlead", string HostsFile = "/etc/hosts")
+    : IHostPaths;
+
+/// <summary>This Linux machine. Captures work in the network namespace of the thread that opens them.</summary>
+public sealed class LinuxHost(LinuxHostPaths paths) : IHost
+{
+    public IHostPaths Paths => paths;
+
+    public IPeerCredentials Peers { get; } = new PeerCredentials();
+
+    public IHostJournal OpenJournal() => HostJournal.Open(Path.Combine(paths.RunDirectory, "journal"));
+
+    public async Task<IHostFile> OpenFileAsync(string path, CancellationToken cancellationToken) =>
+        await HostFile.OpenAsync(path, paths.StateDirectory, paths.RunDirectory, cancellationToken);
+
+    public Task<CaptureSelection> OpenCaptureAsync(CaptureOptions options, IHostJournal journal, CancellationToken cancellationToken) =>
+        CaptureSelector.OpenAsync(options, journal, cancellationToken);
+
+    public async Task<bool> TryUndoAsync(HostChange change, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(change);
+        if (change.Kind != NftTable.JournalKind)
+        {
+            return false;
+        }
+
+        await new NftTable(change.Subject).DeleteAsync(cancellationToken);
+        return true;
+    }
+}
