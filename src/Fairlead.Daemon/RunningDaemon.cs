@@ -50,7 +50,12 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
     }
 
     /// <exception cref="HostException">The host refuses what is needed; nothing is left on it.</exception>
-    public static async Task<RunningDaemon> StartAsync(DaemonOptions options, IHost host, IHostJournal journal, TimeProvider time, CancellationToken cancellationToken)
+    public static Task<RunningDaemon> StartAsync(DaemonOptions options, IHost host, IHostJournal journal, TimeProvider time, CancellationToken cancellationToken) =>
+        StartAsync(options, host, journal, factory => new TunnelLinks(factory, time), time, cancellationToken);
+
+    /// <param name="links">Makes what reaches gateways.</param>
+    internal static async Task<RunningDaemon> StartAsync(
+        DaemonOptions options, IHost host, IHostJournal journal, Func<ILoggerFactory, ILinks> links, TimeProvider time, CancellationToken cancellationToken)
     {
         var records = new DaemonLog(host.Paths.StateDirectory, time);
         var factory = LoggerFactory.Create(builder => builder.SetMinimumLevel(LogLevel.Trace).AddProvider(records));
@@ -59,7 +64,7 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
             var settings = new DaemonSettings(host.Paths.StateDirectory, factory.CreateLogger<DaemonSettings>());
             records.Level = settings.Level;
             settings.Changed += _ => records.Level = settings.Level;
-            return await StartAsync(options, host, journal, settings, records, factory, new TunnelLinks(factory, time), time, cancellationToken);
+            return await StartAsync(options, host, journal, settings, records, factory, links(factory), time, cancellationToken);
         }
         catch
         {
