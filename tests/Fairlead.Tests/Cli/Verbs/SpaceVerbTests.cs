@@ -1,0 +1,158 @@
+using Fairlead.Contracts.Administration;
+using Fairlead.Contracts.Gateway;
+
+namespace Fairlead.Tests.Cli.Verbs;
+
+public sealed class SpaceVerbTests
+{
+    private static readonly string Space = Json("team", inUse: true);
+
+    [Fact]
+    public async Task Join_from_standard_input_sends_the_token()
+    {
+        var token = new JoinToken("team", "u1", [new GatewayEndpoint("198.18.0.2", 30443, 30444)], new string('a', 64), "i1", "c2VjcmV0", DateTimeOffset.UnixEpoch.AddYears(100)).Encode();
+        await using var daemon = (await FakeDaemon.StartAsync()).Answers("POST", "/v1/join", Space);
+        var outcome = await CommandLineRunner.RunAsync(daemon.Socket, ["join", "-"], token[..40] + "\n" + token[40..] + "\n");
+        outcome.ExitCode.ShouldBe(0, outcome.Error);
+        outcome.Out.ShouldBe("Joined space team as invite:alice.\n");
+        daemon.Asked.ShouldHaveSingleItem().ShouldStartWith("POST /v1/join");
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("hello")]
+    [InlineData("flj1.eyJhIjoxfQ")]
+    [InlineData("flj9.eyJhIjoxfQ.00000000")]
+    public async Task Join_with_what_is_no_token_is_a_usage_error_without_a_daemon(string token)
+    {
+        var outcome = await CommandLineRunner.RunAsync(null, ["join", "-"], token);
+        outcome.ExitCode.ShouldBe(2);
+        outcome.Error.ShouldContain("not a join token");
+    }
+
+    [Fact]
+    public async Task Leave_without_a_name_leaves_the_space_in_use()
+    {
+        await using var daemon = (await FakeDaemon.StartAsync())
+            .Answers("GET", "/v1/spaces", $$"""{"spaces":[{{Json("other", inUse: false)}},{{Space}}]}""")
+            .Answers("DELETE", "/v1/spaces/team", "");
+        var outcome = await CommandLineRunner.RunAsync(daemon.Socket, ["leave"]);
+        outcome.ExitCode.ShouldBe(0, outcome.Error);
+        outcome.Out.ShouldBe("Left space team.\n");
+    }
+
+    [Fact]
+    public async Task Space_that_is_not_joined_is_named_with_those_that_are()
+    {
+        await using var daemon = (await FakeDaemon.StartAsync()).Answers("GET", "/v1/spaces", $$"""{"spaces":[{{Space}}]}""");
+        var outcome = await CommandLineRunner.RunAsync(daemon.Socket, ["space", "show", "--space", "nope"]);
+        outcome.ExitCode.ShouldBe(2);
+        outcome.Error.ShouldContain("joined are team");
+    }
+
+    [Fact]
+    public async Task Space_show_without_any_space_is_not_connected()
+    {
+        await using var daemon = (await FakeDaemon.StartAsync()).Answers("GET", "/v1/spaces", """{"spaces":[]}""");
+        var outcome = await CommandLineRunner.RunAsync(daemon.Socket, ["space", "show"]);
+        outcome.ExitCode.ShouldBe(3);
+        outcome.Error.ShouldContain("fairlead join TOKEN");
+    }
+
+    [Fact]
+    public async Task Services_list_asks_for_the_namespace_of_the_space()
+    {
+        await using var daemon = (await FakeDaemon.StartAsync()).Answers("GET", "/v1/services?space=team&namespace=shop", """
+            {"space":"team","services":[{"service":{"namespace":"shop","name":"db","kind":"Headless","ports":[{"name":"","port":5432,"protocol":"Tcp"}],"endpoints":["db-0"]},"consumed":true}]}
+            """);
+        var outcome = await CommandLineRunner.RunAsync(daemon.Socket, ["services", "list", "-n", "shop", "--space", "team"]);
+        outcome.ExitCode.ShouldBe(0, outcome.Error);
+        outcome.Out.ShouldBe("""
+            NAMESPACE   SERVICE   KIND       PORTS   CONSUMED
+            shop        db        Headless   5432    yes
+
+            """);
+    }
+
+    [Fact]
+    public async Task Invite_prints_the_token_alone_on_standard_output()
+    {
+        var administration = new FakeAdministration();
+        var outcome = await CommandLineRunner.RunAsync(null, ["space", "invite", "alice", "--namespaces", "shop,dev-*/api", "--expires", "7d", "--uses", "2", "--context", "c"], administration: administration);
+        outcome.ExitCode.ShouldBe(0, outcome.Error);
+        outcome.Out.ShouldBe("flj1.token\n");
+        outcome.Error.ShouldContain("alice may join space team 2 times");
+        administration.Invited.ShouldNotBeNull();
+        administration.Invited.Namespaces.ShouldBe(["shop", "dev-*/api"]);
+        administration.Invited.Expires.ShouldBe(TimeSpan.FromDays(7));
+        administration.Cluster.ShouldBe(new ClusterSelection(null, "c"));
+    }
+
+    [Fact]
+    public async Task Gateway_install_dry_run_prints_manifests_and_changes_nothing()
+    {
+        var administration = new FakeAdministration();
+        var outcome = await CommandLineRunner.RunAsync(null, ["gateway", "install", "--dry-run", "--replicas", "3", "--space-name", "team", "--endpoint", "gw.example.com:443:8444"], administration: administration);
+        outcome.ExitCode.ShouldBe(0, outcome.Error);
+        outcome.Out.ShouldBe("kind: Rendered\n");
+        administration.Installed.ShouldBeFalse();
+        administration.Rendered.ShouldNotBeNull();
+        administration.Rendered.Replicas.ShouldBe(3);
+        administration.Rendered.Endpoints.ShouldBe(["gw.example.com:443:8444"]);
+    }
+
+    [Fact]
+    public async Task Gateway_status_with_a_problem_exits_with_1()
+    {
+        var outcome = await CommandLineRunner.RunAsync(null, ["gateway", "status"], administration: new FakeAdministration { Problems = ["no pod is ready"] });
+        outcome.ExitCode.ShouldBe(1);
+        outcome.Error.ShouldContain("no pod is ready");
+    }
+
+    private static string Json(string name, bool inUse) => $$"""
+        {"name":"{{name}}","uid":"u1","subject":"invite:alice","owner":0,"inUse":{{(inUse ? "true" : "false")}},"link":"Connected","since":"2026-01-01T00:00:00+00:00","problem":null,
+         "carrier":"direct","gateway":"198.18.0.2","roundTripMilliseconds":0.3,"gatewayVersion":"0.1.0","warning":null,"certificateExpires":"2026-01-02T00:00:00+00:00",
+         "primaryNamespace":null,"services":3,"consumed":1,"openFlows":0,"bytesSent":0,"bytesReceived":0}
+        """;
+
+    private sealed class FakeAdministration : ISpaceAdministration
+    {
+        public InviteOptions? Invited { get; private set; }
+
+        public ClusterSelection? Cluster { get; private set; }
+
+        public GatewayInstallOptions? Rendered { get; private set; }
+
+        public bool Installed { get; private set; }
+
+        public IReadOnlyList<string> Problems { get; init; } = [];
+
+        public string RenderManifests(GatewayInstallOptions options)
+        {
+            Rendered = options;
+            return "kind: Rendered\n";
+        }
+
+        public Task InstallGatewayAsync(ClusterSelection cluster, GatewayInstallOptions options, IProgress<string> progress, CancellationToken cancellationToken)
+        {
+            Installed = true;
+            return Task.CompletedTask;
+        }
+
+        public Task UninstallGatewayAsync(ClusterSelection cluster, IProgress<string> progress, CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task<GatewayDeployment> GetGatewayAsync(ClusterSelection cluster, CancellationToken cancellationToken) =>
+            Task.FromResult(new GatewayDeployment(true, "i", 2, 1, "team", "u1", [], Problems));
+
+        public Task<Invitation> InviteAsync(ClusterSelection cluster, InviteOptions options, CancellationToken cancellationToken)
+        {
+            Cluster = cluster;
+            Invited = options;
+            return Task.FromResult(new Invitation(options.User, "team", "flj1.token", TimeProvider.System.GetUtcNow() + options.Expires, options.Uses, options.Namespaces));
+        }
+
+        public Task RevokeAsync(ClusterSelection cluster, string user, CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task<IReadOnlyList<GrantInfo>> ListGrantsAsync(ClusterSelection cluster, CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<GrantInfo>>([]);
+    }
+}
