@@ -99,9 +99,12 @@ internal sealed class SpaceVerbs(CliHost host, CommonOptions common, DynamicValu
 
         // Read here first: a token cut off by a line break needs no daemon to be told from a whole one.
         var parsed = JoinToken.Parse(token);
-        await using var progress = new ProgressLine(context.Host, $"Joining space {parsed.SpaceName}");
-        var space = await context.Daemon.SendAsync(HttpMethod.Post, LocalApi.Join, new JoinRequest(token), LocalJson.Default.JoinRequest, LocalJson.Default.SpaceStatus, cancellationToken);
-        await progress.DisposeAsync();
+        SpaceStatus space;
+        await using (new ProgressLine(context.Host, $"Joining space {parsed.SpaceName}"))
+        {
+            space = await context.Daemon.SendAsync(HttpMethod.Post, LocalApi.Join, new JoinRequest(token), LocalJson.Default.JoinRequest, LocalJson.Default.SpaceStatus, cancellationToken);
+        }
+
         context.Output.Show(space, LocalJson.Default.SpaceStatus, (output, s) =>
         {
             output.Line($"Joined space {s.Name} as {s.Subject}.");

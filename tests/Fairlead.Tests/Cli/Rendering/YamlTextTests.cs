@@ -9,12 +9,12 @@ public sealed class YamlTextTests
 {
     [Fact]
     public void Yaml_is_block_style_with_empty_collections_inline() =>
-        Write("""{"a":1,"b":[{"c":"x","d":[]},{"c":"y","d":{}}],"e":null,"f":true}""").ShouldBe("""
+        Write("""{"a":1,"b":[{"c":"p","d":[]},{"c":"q","d":{}}],"e":null,"f":true}""").ShouldBe("""
             a: 1
             b:
-            - c: x
+            - c: p
               d: []
-            - c: y
+            - c: q
               d: {}
             e: null
             f: true

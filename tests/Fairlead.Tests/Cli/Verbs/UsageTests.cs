@@ -57,7 +57,7 @@ public sealed class UsageTests
     [InlineData(ErrorCategory.TimedOut, 6)]
     public async Task Failure_exits_with_the_code_of_its_category(ErrorCategory category, int exitCode)
     {
-        var body = $$"""{"error":{"category":"{{category}}","code":"c","message":"What failed","why":"the reason","hint":"fairlead doctor"}}""";
+        var body = "{\"error\":{\"category\":\"" + category + "\",\"code\":\"c\",\"message\":\"What failed\",\"why\":\"the reason\",\"hint\":\"fairlead doctor\"}}";
         await using var daemon = (await FakeDaemon.StartAsync()).Answers("GET", "/v1/status", body, 500);
         var outcome = await CommandLineRunner.RunAsync(daemon.Socket, ["status"]);
         outcome.ExitCode.ShouldBe(exitCode);
