@@ -1,0 +1,227 @@
+using System.Buffers.Text;
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using System.Text;
+using System.Text.Json.Nodes;
+using Fairlead.Contracts.Administration;
+using Fairlead.Contracts.Cluster;
+using Fairlead.Contracts.Errors;
+using Fairlead.Contracts.Gateway;
+using Fairlead.Kubernetes;
+using Fairlead.Kubernetes.Models;
+
+namespace Fairlead.Companion.Administration;
+
+/// <summary>Invites, revocations and Grants.</summary>
+public sealed partial class SpaceAdministration
+{
+    private const int SecretLength = 32;
+    private const int MaxUses = 1000;
+    private static readonly TimeSpan LongestInvite = TimeSpan.FromDays(365);
+
+    public Task<Invitation> InviteAsync(ClusterSelection cluster, InviteOptions options, CancellationToken cancellationToken)
+    {
+        Check(options);
+        var rules = NamespaceRules.Parse(options.Namespaces);
+        return WithClientAsync(cluster, async client =>
+        {
+            var space = await ReadSpaceAsync(client, cancellationToken);
+            if (rules.Count > 0)
+            {
+                await client.ApplyAsync(GrantObject.Resource, MakeGrant(options.User, rules), FieldManager, force: true, cancellationToken);
+            }
+
+            var id = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
+            var secret = RandomNumberGenerator.GetBytes(SecretLength);
+
+            // By the cluster's clock, which the gateway's is near to; this machine's may be anything.
+            var expires = await client.GetServerTimeAsync(cancellationToken) + options.Expires;
+            await client.CreateAsync(Resources.Secrets, MakeInvite(id, secret, expires, options), cancellationToken);
+            var token = new JoinToken(space.Name, space.Uid, space.Endpoints, space.AuthoritySha256, id, Base64Url.EncodeToString(secret), expires);
+            return new Invitation(options.User, space.Name, token.Encode(), expires, options.Uses, options.Namespaces);
+        });
+    }
+
+    public Task RevokeAsync(ClusterSelection cluster, string user, CancellationToken cancellationToken)
+    {
+        CheckName(user, "user");
+        return WithClientAsync(cluster, async client =>
+        {
+            // First what ends live access, and once more at the end: whatever the gateway was issuing while it had not heard of this yet is
+            // older than the second time (Enrolment takes its times before it looks).
+            await WriteRevocationAsync(client, user, cancellationToken);
+            await DeleteInvitesAsync(client, user, cancellationToken);
+            await RemoveFromGrantsAsync(client, Subjects.InvitePrefix + user, cancellationToken);
+            await WriteRevocationAsync(client, user, cancellationToken);
+            return true;
+        });
+    }
+
+    public Task<IReadOnlyList<GrantInfo>> ListGrantsAsync(ClusterSelection cluster, CancellationToken cancellationToken) => WithClientAsync<IReadOnlyList<GrantInfo>>(cluster, async client =>
+    {
+        var grants = await client.ListAsync(GrantObject.Resource, ClusterObjects.Namespace, cancellationToken: cancellationToken);
+        return
+        [
+            .. grants.Items.OrderBy(g => g.Metadata.Name, StringComparer.Ordinal).Select(g => new GrantInfo(
+                g.Metadata.Name ?? "",
+                g.Spec?.Subjects ?? [],
+                [.. (g.Spec?.Rules ?? []).SelectMany(NamespaceRules.Format)],
+                [.. (g.Spec?.Rules ?? []).SelectMany(r => r.Verbs ?? [GrantVerbs.Consume]).Distinct()],
+                g.Metadata.CreationTimestamp)),
+        ];
+    });
+
+    private static void Check(InviteOptions options)
+    {
+        CheckName(options.User, "user");
+        if (options.Group is not null)
+        {
+            CheckName(options.Group, "group");
+        }
+
+        if (options.Uses is < 1 or > MaxUses)
+        {
+            throw new FairleadException(ErrorCategory.Usage, "option-invalid", $"An invite can't have {options.Uses} uses", $"it takes 1 to {MaxUses}", "Leave out --uses for one.");
+        }
+
+        if (options.Expires <= TimeSpan.Zero || options.Expires > LongestInvite)
+        {
+            throw new FairleadException(ErrorCategory.Usage, "option-invalid", "An invite can't expire then", $"it may last up to {LongestInvite.TotalDays:0} days", "For example --expires 7d.");
+        }
+    }
+
+    private static void CheckName(string name, string what)
+    {
+        if (!Subjects.IsLabel(name))
+        {
+            throw new FairleadException(ErrorCategory.Usage, "name-invalid", $"'{name}' can't be the name of a {what}", "names are up to 63 lower-case letters, digits and inner hyphens", "For example 'alice'.");
+        }
+    }
+
+    private static async Task<(string Name, string Uid, IReadOnlyList<GatewayEndpoint> Endpoints, string AuthoritySha256)> ReadSpaceAsync(KubernetesClient client, CancellationToken cancellationToken)
+    {
+        var space = await client.GetAsync(Resources.ConfigMaps, ClusterObjects.Namespace, ClusterObjects.SpaceConfigMap, cancellationToken);
+        if (space is null)
+        {
+            var deployment = await client.GetAsync(Resources.Deployments, ClusterObjects.Namespace, ClusterObjects.Gateway, cancellationToken);
+            throw deployment is null
+                ? new FairleadException(ErrorCategory.NotConnected, "gateway-not-installed", "This cluster has no gateway", $"there is none in its namespace {ClusterObjects.Namespace}", "Install it: 'fairlead gateway install'.")
+                : NotReady("it has not published its space yet");
+        }
+
+        var endpoints = EndpointsOf(space);
+        if (endpoints.Count == 0)
+        {
+            throw new FairleadException(
+                ErrorCategory.NotConnected, "gateway-unexposed", "The gateway does not know where laptops reach it", "its Service has neither a load balancer's address nor node ports", "Name it: 'fairlead gateway install --endpoint HOST:API-PORT:DATA-PORT'.");
+        }
+
+        try
+        {
+            using var authority = X509Certificate2.CreateFromPem(space.Data[SpaceKeys.Authority]);
+            return (space.Data[SpaceKeys.Name], space.Data[SpaceKeys.Uid], endpoints, Convert.ToHexStringLower(SHA256.HashData(authority.RawData)));
+        }
+        catch (Exception e) when (e is KeyNotFoundException or CryptographicException)
+        {
+            throw NotReady($"its ConfigMap {ClusterObjects.SpaceConfigMap} is incomplete", e);
+        }
+    }
+
+    private static FairleadException NotReady(string why, Exception? inner = null) =>
+        new(ErrorCategory.NotConnected, "gateway-not-ready", "The gateway is not ready", why, "See 'fairlead gateway status'.", inner);
+
+    private static Secret MakeInvite(string id, byte[] secret, DateTimeOffset expires, InviteOptions options) => new()
+    {
+        Metadata =
+        {
+            Namespace = ClusterObjects.Namespace,
+            Name = ClusterObjects.InviteSecretPrefix + id,
+            Labels = new() { [ClusterObjects.ManagedByLabel] = FieldManager, [ClusterObjects.UserLabel] = options.User },
+        },
+        Type = ClusterObjects.InviteSecretType,
+        Data = new()
+        {
+            [InviteKeys.User] = Encoding.ASCII.GetBytes(options.User),
+            [InviteKeys.Group] = Encoding.ASCII.GetBytes(options.Group ?? ""),
+            [InviteKeys.SecretSha256] = Encoding.ASCII.GetBytes(Convert.ToHexStringLower(SHA256.HashData(secret))),
+            [InviteKeys.Expires] = Encoding.ASCII.GetBytes(expires.ToString("O", CultureInfo.InvariantCulture)),
+            [InviteKeys.UsesLeft] = Encoding.ASCII.GetBytes(options.Uses.ToString(CultureInfo.InvariantCulture)),
+        },
+    };
+
+    private static GrantObject MakeGrant(string user, IReadOnlyList<GrantRule> rules) => new()
+    {
+        Metadata =
+        {
+            Namespace = ClusterObjects.Namespace,
+            Name = "invite-" + user,
+            Labels = new() { [ClusterObjects.ManagedByLabel] = FieldManager, [ClusterObjects.UserLabel] = user },
+        },
+        Spec = new GrantSpec([Subjects.InvitePrefix + user], rules),
+    };
+
+    private static async Task WriteRevocationAsync(KubernetesClient client, string user, CancellationToken cancellationToken)
+    {
+        var key = ClusterObjects.RevocationKey(Subjects.InvitePrefix + user);
+        var at = (await client.GetServerTimeAsync(cancellationToken)).ToString("O", CultureInfo.InvariantCulture);
+        var change = Patch.Merge(new JsonObject { ["data"] = new JsonObject { [key] = at } });
+        try
+        {
+            await client.PatchAsync(Resources.ConfigMaps, ClusterObjects.Namespace, ClusterObjects.RevocationsConfigMap, change, cancellationToken);
+        }
+        catch (KubernetesException e) when (e.IsNotFound)
+        {
+            await CreateRevocationsAsync(client, key, at, change, cancellationToken);
+        }
+    }
+
+    private static async Task CreateRevocationsAsync(KubernetesClient client, string key, string at, Patch change, CancellationToken cancellationToken)
+    {
+        var map = new ConfigMap
+        {
+            Metadata = { Namespace = ClusterObjects.Namespace, Name = ClusterObjects.RevocationsConfigMap, Labels = new() { [ClusterObjects.ManagedByLabel] = FieldManager } },
+            Data = new() { [key] = at },
+        };
+        try
+        {
+            await client.CreateAsync(Resources.ConfigMaps, map, cancellationToken);
+        }
+        catch (KubernetesException e) when (e.IsAlreadyExists)
+        {
+            await client.PatchAsync(Resources.ConfigMaps, ClusterObjects.Namespace, ClusterObjects.RevocationsConfigMap, change, cancellationToken);
+        }
+    }
+
+    private static async Task DeleteInvitesAsync(KubernetesClient client, string user, CancellationToken cancellationToken)
+    {
+        var invites = await client.ListAsync(Resources.Secrets, ClusterObjects.Namespace, $"{ClusterObjects.UserLabel}={user}", cancellationToken: cancellationToken);
+        foreach (var invite in invites.Items.Where(i => i.Metadata.Name?.StartsWith(ClusterObjects.InviteSecretPrefix, StringComparison.Ordinal) == true))
+        {
+            await client.DeleteAsync(Resources.Secrets, ClusterObjects.Namespace, invite.Metadata.Name!, cancellationToken);
+        }
+    }
+
+    /// <summary>Grants that are only the subject's go; from those that others share it is taken out.</summary>
+    private static async Task RemoveFromGrantsAsync(KubernetesClient client, string subject, CancellationToken cancellationToken)
+    {
+        var grants = await client.ListAsync(GrantObject.Resource, ClusterObjects.Namespace, cancellationToken: cancellationToken);
+        foreach (var grant in grants.Items.Where(g => g.Spec?.Subjects?.Contains(subject) == true))
+        {
+            var others = grant.Spec!.Subjects!.Where(s => s != subject).ToArray();
+            if (others.Length == 0)
+            {
+                await client.DeleteAsync(GrantObject.Resource, ClusterObjects.Namespace, grant.Metadata.Name!, cancellationToken);
+                continue;
+            }
+
+            // With the version that was read, so that a change by somebody else in between is not lost but a conflict.
+            var change = new JsonObject
+            {
+                ["metadata"] = new JsonObject { ["resourceVersion"] = grant.Metadata.ResourceVersion },
+                ["spec"] = new JsonObject { ["subjects"] = new JsonArray([.. others.Select(s => JsonValue.Create(s))]) },
+            };
+            await client.PatchAsync(GrantObject.Resource, ClusterObjects.Namespace, grant.Metadata.Name!, Patch.Merge(change), cancellationToken);
+        }
+    }
+}
