@@ -1,3 +1,4 @@
+using System.Text;
 using Fairlead.Linux.Native;
 using Fairlead.Platform;
 using Microsoft.Win32.SafeHandles;
@@ -16,7 +17,7 @@ internal enum ReplaceOutcome
 }
 
 /// <summary>Replaces a file by another of the same owner, mode and extended attributes: readers see the old or the new one, never a part.</summary>
-internal static unsafe class AtomicReplace
+internal static class AtomicReplace
 {
     /// <summary>Names and values are bounded by the kernel (xattr(7)).</summary>
     private const int MaxAttributes = 65536;
@@ -92,26 +93,21 @@ internal static unsafe class AtomicReplace
             return false;
         }
 
-        using var old = File.OpenHandle(target, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        using var old = Durable.Open(target, Libc.OpenReadOnly, "read");
         var names = new byte[MaxAttributes];
         var value = new byte[MaxAttributes];
-        fixed (byte* namesPointer = names)
-        fixed (byte* valuePointer = value)
+        var length = Libc.ListAttributes(old, names, MaxAttributes);
+        if (length < 0)
         {
-            var length = Libc.ListAttributes(old, namesPointer, MaxAttributes);
-            if (length < 0)
-            {
-                return Errno.Last == Errno.NotSupported;
-            }
+            return Errno.Last == Errno.NotSupported;
+        }
 
-            // Names one after another, each with a zero octet at its end.
-            for (var at = 0; at < length; at += names.AsSpan(at).IndexOf((byte)0) + 1)
+        foreach (var name in Encoding.UTF8.GetString(names.AsSpan(0, (int)length)).Split('\0', StringSplitOptions.RemoveEmptyEntries))
+        {
+            var size = Libc.GetAttribute(old, name, value, MaxAttributes);
+            if (size < 0 || Libc.SetAttribute(created, name, value, (nuint)size, 0) != 0)
             {
-                var size = Libc.GetAttribute(old, namesPointer + at, valuePointer, MaxAttributes);
-                if (size < 0 || Libc.SetAttribute(created, namesPointer + at, valuePointer, (nuint)size, 0) != 0)
-                {
-                    return false;
-                }
+                return false;
             }
         }
 

@@ -18,7 +18,7 @@ internal sealed class FileLock : IDisposable
     /// <returns>Null when another open description holds it.</returns>
     public static FileLock? TryAcquire(string path)
     {
-        var file = File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+        var file = Durable.Open(path, Libc.OpenReadWrite | Libc.OpenCreate, "lock");
         if (Libc.Lock(file, Libc.LockExclusive | Libc.LockNonBlocking) != 0)
         {
             var errno = Errno.Last;
@@ -37,6 +37,10 @@ internal sealed class FileLock : IDisposable
 
     public void Dispose() => handle.Dispose();
 
-    private static int? HolderOf(string path) =>
-        int.TryParse(File.ReadAllText(path), NumberStyles.None, CultureInfo.InvariantCulture, out var pid) ? pid : null;
+    private static int? HolderOf(string path)
+    {
+        using var file = Durable.Open(path, Libc.OpenReadOnly, "read");
+        Span<byte> digits = stackalloc byte[16];
+        return int.TryParse(digits[..RandomAccess.Read(file, digits, 0)], NumberStyles.None, CultureInfo.InvariantCulture, out var pid) ? pid : null;
+    }
 }

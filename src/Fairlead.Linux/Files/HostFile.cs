@@ -126,6 +126,11 @@ internal sealed class HostFile : IHostFile
     /// <summary>The path behind all symlinks.</summary>
     private string Resolve()
     {
+        if (Libc.Status(Path, out _) != 0)
+        {
+            throw FileFailure.Of(Errno.Last, Path, "read");
+        }
+
         try
         {
             return File.ResolveLinkTarget(Path, returnFinalTarget: true)?.FullName ?? Path;
@@ -151,7 +156,7 @@ internal sealed class HostFile : IHostFile
 
         try
         {
-            using var file = File.OpenHandle(target, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            using var file = Durable.Open(target, Libc.OpenReadOnly, "read");
             while (true)
             {
                 if (Libc.Status(file, out var before) != 0)

@@ -20,7 +20,7 @@ internal sealed class InPlaceWriter(string record)
     /// <exception cref="IOException">The file has its old content again, or <see cref="Recover"/> will give it its new one.</exception>
     public ReplaceOutcome Write(string target, ReadOnlyMemory<byte> old, ReadOnlyMemory<byte> content, Func<bool> unchanged)
     {
-        using var file = File.OpenHandle(target, FileMode.Open, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete);
+        using var file = Durable.Open(target, Libc.OpenWriteOnly, "write");
         WriteDurably(TargetPath, System.Text.Encoding.UTF8.GetBytes(target));
         WriteDurably(recordPath, new WriteAhead(old, content).Format());
         if (!unchanged())
@@ -59,7 +59,7 @@ internal sealed class InPlaceWriter(string record)
             switch (ahead.Judge(File.ReadAllBytes(target)))
             {
                 case WriteAhead.Finding.Torn:
-                    using (var file = File.OpenHandle(target, FileMode.Open, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete))
+                    using (var file = Durable.Open(target, Libc.OpenWriteOnly, "write"))
                     {
                         Overwrite(file, ahead.New.Span);
                     }

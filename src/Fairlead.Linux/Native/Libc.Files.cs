@@ -10,7 +10,9 @@ internal static unsafe partial class Libc
     public const int LockNonBlocking = 4;
 
     public const int OpenReadOnly = 0;
-    public const int OpenDirectory = 0x10000;
+    public const int OpenWriteOnly = 1;
+    public const int OpenReadWrite = 2;
+    public const int OpenCreate = 0x40;
     public const int OpenCloseOnExec = 0x80000;
 
     public const short PollIn = 1;
@@ -27,7 +29,7 @@ internal static unsafe partial class Libc
     public static partial int Lock(SafeFileHandle file, int operation);
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    public static partial SafeFileHandle Open(string path, int flags);
+    public static partial SafeFileHandle Open(string path, int flags, int mode = 0);
 
     [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
     public static partial int Synchronize(SafeFileHandle file);
@@ -39,13 +41,13 @@ internal static unsafe partial class Libc
     public static partial int ChangeOwner(SafeFileHandle file, uint user, uint group);
 
     [LibraryImport("libc", EntryPoint = "flistxattr", SetLastError = true)]
-    public static partial nint ListAttributes(SafeFileHandle file, byte* names, nuint size);
+    public static partial nint ListAttributes(SafeFileHandle file, Span<byte> names, nuint size);
 
-    [LibraryImport("libc", EntryPoint = "fgetxattr", SetLastError = true)]
-    public static partial nint GetAttribute(SafeFileHandle file, byte* name, byte* value, nuint size);
+    [LibraryImport("libc", EntryPoint = "fgetxattr", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial nint GetAttribute(SafeFileHandle file, string name, Span<byte> value, nuint size);
 
-    [LibraryImport("libc", EntryPoint = "fsetxattr", SetLastError = true)]
-    public static partial int SetAttribute(SafeFileHandle file, byte* name, byte* value, nuint size, int flags);
+    [LibraryImport("libc", EntryPoint = "fsetxattr", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int SetAttribute(SafeFileHandle file, string name, ReadOnlySpan<byte> value, nuint size, int flags);
 
     /// <summary>statx(2) of a path (symlinks followed) or, with an empty path, of the descriptor.</summary>
     public static int Status(string path, out FileStatus status) => Status(AtWorkingDirectory, path, 0, StatusWanted, out status);

@@ -1,0 +1,45 @@
+using System.Net;
+using System.Net.Sockets;
+using Fairlead.Linux.Peers;
+using Fairlead.Platform;
+
+namespace Fairlead.Tests.Linux.Peers;
+
+public sealed class PeerCredentialsTests
+{
+    [Fact]
+    public void Peer_of_a_local_socket_is_this_process()
+    {
+        var directory = Directory.CreateTempSubdirectory("fairlead-peer-");
+        try
+        {
+            var path = new UnixDomainSocketEndPoint(Path.Combine(directory.FullName, "socket"));
+            using var listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            listener.Bind(path);
+            listener.Listen();
+            using var client = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            client.Connect(path);
+            using var server = listener.Accept();
+            var peer = new PeerCredentials().Of(server);
+            peer.Pid.ShouldBe(Environment.ProcessId);
+            peer.IsRoot.ShouldBe(Environment.IsPrivilegedProcess);
+        }
+        finally
+        {
+            directory.Delete(recursive: true);
+        }
+    }
+
+    [Fact]
+    public void Socket_without_a_local_peer_is_an_error()
+    {
+        using var unconnected = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        Should.Throw<HostException>(() => new PeerCredentials().Of(unconnected));
+        using var listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        listener.Listen();
+        using var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        client.Connect(listener.LocalEndPoint!);
+        Should.Throw<HostException>(() => new PeerCredentials().Of(client));
+    }
+}
