@@ -1,12 +1,13 @@
+using Fairlead;
 using Fairlead.Cli;
 using Fairlead.Cli.Hosting;
 
 return await CommandLine.RunAsync(args, new CliHost
 {
     Terminal = new ProcessTerminal(),
-    Administration = () => throw new InvalidOperationException(),
-    Daemon = () => throw new InvalidOperationException(),
-    Sandbox = () => throw new InvalidOperationException(),
+    Administration = Parts.Administration,
+    Daemon = Parts.Daemon,
+    Sandbox = Parts.Sandbox,
     Time = TimeProvider.System,
     Environment = Environment.GetEnvironmentVariable,
 }, CancellationToken.None);

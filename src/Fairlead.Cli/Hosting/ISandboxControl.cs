@@ -6,13 +6,13 @@ public interface ISandboxControl
     /// <summary>Brings the cluster up (nothing to do when it is) and applies the samples; returns when the API answers and the samples are ready.</summary>
     Task<SandboxState> UpAsync(SandboxRequest request, IProgress<string> progress, CancellationToken cancellationToken);
 
-    /// <summary>Ends every pod and removes every trace from the host; the stored objects and volumes stay.</summary>
+    /// <summary>Ends every pod and removes every trace from the host, volumes too.</summary>
     Task DownAsync(SandboxRequest request, CancellationToken cancellationToken);
 
     Task<SandboxState> GetStateAsync(SandboxRequest request, CancellationToken cancellationToken);
 
-    /// <summary>As <see cref="DownAsync"/>, and removes the stored objects and volumes too.</summary>
-    Task ResetAsync(SandboxRequest request, CancellationToken cancellationToken);
+    /// <summary>A fresh cluster in place of this one.</summary>
+    Task<SandboxState> ResetAsync(SandboxRequest request, IProgress<string> progress, CancellationToken cancellationToken);
 
     /// <summary>Is the cluster: runs until it is told to stop.</summary>
     Task ServeAsync(SandboxRequest request, CancellationToken cancellationToken);

@@ -36,12 +36,12 @@ internal sealed class SandboxVerbs(CliHost host, CommonOptions common)
                     state = await host.Sandbox().UpAsync(Request(context, context.Get(with) ?? []), progress, cancellationToken);
                 }
 
-                context.Output.Show(state, CliJson.Default.SandboxState, (output, s) => output.Line($"The cluster is up. Its kubeconfig: {s.Kubeconfig}"));
+                ShowUp(context, state);
             }));
         up.Options.Add(with);
         sandbox.Subcommands.Add(up);
 
-        sandbox.Subcommands.Add(WithPlace(new Verb("down", "End the cluster; its objects and volumes stay for the next up", "sudo fairlead sandbox down")
+        sandbox.Subcommands.Add(WithPlace(new Verb("down", "End the cluster and remove every trace of it, volumes too", "sudo fairlead sandbox down")
             .Does(host, common, async (context, cancellationToken) =>
             {
                 await using (new ProgressLine(host, "Taking the cluster down"))
@@ -60,16 +60,19 @@ internal sealed class SandboxVerbs(CliHost host, CommonOptions common)
                 context.Output.Show(state, CliJson.Default.SandboxState, WriteState);
             })));
 
-        sandbox.Subcommands.Add(WithPlace(new Verb("reset", "End the cluster and remove everything it kept", "sudo fairlead sandbox reset")
+        var reset = WithPlace(new Verb("reset", "Begin again with a fresh cluster", "sudo fairlead sandbox reset --with shop")
             .Does(host, common, async (context, cancellationToken) =>
             {
-                await using (new ProgressLine(host, "Removing the cluster"))
+                SandboxState state;
+                await using (var progress = new ProgressLine(host, "Taking the cluster down"))
                 {
-                    await host.Sandbox().ResetAsync(Request(context), cancellationToken);
+                    state = await host.Sandbox().ResetAsync(Request(context, context.Get(with) ?? []), progress, cancellationToken);
                 }
 
-                DaemonVerbs.Say(context, "The cluster is removed.");
-            })));
+                ShowUp(context, state);
+            }));
+        reset.Options.Add(with);
+        sandbox.Subcommands.Add(reset);
 
         sandbox.Subcommands.Add(Kubectl());
 
@@ -116,6 +119,9 @@ internal sealed class SandboxVerbs(CliHost host, CommonOptions common)
     }
 
     private SandboxRequest Request(VerbContext context, IReadOnlyList<string>? with = null) => new(context.Get(_stateDirectory), context.Get(_subnet), with ?? []);
+
+    private static void ShowUp(VerbContext context, SandboxState state) =>
+        context.Output.Show(state, CliJson.Default.SandboxState, (output, s) => output.Line($"The cluster is up. Its kubeconfig: {s.Kubeconfig}"));
 
     private static void WriteState(Output output, SandboxState state)
     {

@@ -1,0 +1,91 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using Fairlead.Cli.Hosting;
+using Fairlead.Contracts.Errors;
+using Fairlead.Daemon;
+using Fairlead.Linux;
+
+namespace Fairlead;
+
+/// <summary>This program as the daemon.</summary>
+internal sealed class DaemonProcess : IDaemonProcess
+{
+    private const string DefaultRunDirectory = "/run/fairlead";
+
+    public bool IsPrivileged => Environment.IsPrivilegedProcess;
+
+    public IStartedDaemon Start(DaemonPaths paths)
+    {
+        var program = Environment.ProcessPath ?? throw new FairleadException(ErrorCategory.Failed, "program-unknown", "The daemon can't be started", "this process does not know its own program");
+        var run = paths.RunDirectory ?? DefaultRunDirectory;
+        var log = Path.Combine(run, "daemon.log");
+        try
+        {
+            Directory.CreateDirectory(run);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new FairleadException(ErrorCategory.Failed, "run-directory", $"The directory {run} can't be made", e.Message, "sudo fairlead start", e);
+        }
+
+        // A session of its own: it outlives this terminal, and nothing of it holds the terminal's streams open.
+        const string detached = """
+            umask 077
+            cd /
+            log=$1; shift
+            exec setsid "$@" </dev/null >"$log" 2>&1
+            """;
+        List<string> arguments = ["-c", detached, "sh", log, program, "daemon"];
+        Add(arguments, "--run-dir", paths.RunDirectory);
+        Add(arguments, "--state-dir", paths.StateDirectory);
+        Add(arguments, "--hosts-file", paths.HostsFile);
+        var process = Process.Start(new ProcessStartInfo("/bin/sh", arguments) { UseShellExecute = false })
+            ?? throw new FairleadException(ErrorCategory.Failed, "daemon-start", "The daemon can't be started", "no process was made");
+        return new Started(process, log);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public Task RunAsync(DaemonPaths paths, CancellationToken cancellationToken) => DaemonHost.RunAsync(new DaemonOptions(paths.Socket), HostOf(paths), cancellationToken);
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public Task<IReadOnlyList<string>> CleanupAsync(DaemonPaths paths, CancellationToken cancellationToken) => DaemonHost.CleanUpAsync(HostOf(paths), cancellationToken);
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static LinuxHost HostOf(DaemonPaths paths)
+    {
+        var standard = new LinuxHostPaths();
+        return new LinuxHost(standard with
+        {
+            RunDirectory = paths.RunDirectory is { } run ? Path.GetFullPath(run) : standard.RunDirectory,
+            StateDirectory = paths.StateDirectory is { } state ? Path.GetFullPath(state) : standard.StateDirectory,
+            HostsFile = paths.HostsFile is { } hosts ? Path.GetFullPath(hosts) : standard.HostsFile,
+        });
+    }
+
+    /// <summary>Absolute, because the daemon changes to the root directory.</summary>
+    private static void Add(List<string> arguments, string option, string? path)
+    {
+        if (path is not null)
+        {
+            arguments.Add(option);
+            arguments.Add(Path.GetFullPath(path));
+        }
+    }
+
+    private sealed class Started(Process process, string log) : IStartedDaemon
+    {
+        public bool HasExited => process.HasExited;
+
+        public IReadOnlyList<string> LogTail(int lines)
+        {
+            try
+            {
+                return File.ReadLines(log).TakeLast(lines).ToArray();
+            }
+            catch (IOException e)
+            {
+                return [$"(its log {log} can't be read: {e.Message})"];
+            }
+        }
+    }
+}
