@@ -103,7 +103,7 @@ public sealed class EnrolmentTests : IAsyncLifetime
     [Fact]
     public async Task Enrol_revoked_subject_that_is_invited_again_gets_a_certificate_that_counts()
     {
-        cluster.Put("/api/v1/namespaces/fairlead/configmaps/fairlead-revocations", $$"""{"data":{"invite.alice":"{{time.GetUtcNow():O}}"}}""");
+        cluster.Put("/api/v1/namespaces/fairlead/configmaps/fairlead-revocations", $$"""{"data":{"invite.alice":"{{time.GetUtcNow():O}}"} }""");
         var revocations = new Revocations();
         revocations.Replace(new Dictionary<string, string> { ["invite.alice"] = time.GetUtcNow().ToString("O") });
         var secret = Invites.Put(cluster, "again", time.GetUtcNow().AddHours(1));
@@ -117,7 +117,7 @@ public sealed class EnrolmentTests : IAsyncLifetime
     {
         var peer = new PeerIdentity("invite:alice", time.GetUtcNow().AddHours(-1), time.GetUtcNow().AddHours(23));
         (await Replica().RenewAsync(peer, new RenewRequest(Invites.Request()), default)).Subject.ShouldBe("invite:alice");
-        cluster.Put("/api/v1/namespaces/fairlead/configmaps/fairlead-revocations", $$"""{"data":{"invite.alice":"{{time.GetUtcNow().AddMinutes(-1):O}}"}}""");
+        cluster.Put("/api/v1/namespaces/fairlead/configmaps/fairlead-revocations", $$"""{"data":{"invite.alice":"{{time.GetUtcNow().AddMinutes(-1):O}}"} }""");
         (await RefusedAsync(Replica().RenewAsync(peer, new RenewRequest(Invites.Request()), default))).ShouldBe("revoked");
     }
 

@@ -16,7 +16,7 @@ internal static class Invites
         var secret = RandomNumberGenerator.GetBytes(32);
         cluster.Put(Secrets + "fairlead-invite-" + id, $$"""
             {"type":"{{type}}","data":{"user":"{{Base64(user)}}","group":"{{Base64(group)}}","secret-sha256":"{{Base64(Convert.ToHexStringLower(SHA256.HashData(secret)))}}",
-            "expires":"{{Base64(expires.ToString("O"))}}","uses-left":"{{Base64(uses.ToString())}}"}}
+            "expires":"{{Base64(expires.ToString("O"))}}","uses-left":"{{Base64(uses.ToString())}}"} }
             """);
         return Base64Url.EncodeToString(secret);
     }
