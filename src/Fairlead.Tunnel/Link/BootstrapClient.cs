@@ -1,13 +1,134 @@
+using System.Net;
+using System.Net.Security;
+using System.Security.Authentication;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Fairlead.Contracts.Errors;
 using Fairlead.Contracts.Gateway;
+using Fairlead.Tunnel.Dial;
+using Fairlead.Tunnel.Http;
+using Fairlead.Tunnel.Tls;
 
 namespace Fairlead.Tunnel.Link;
 
 /// <summary>The gateway's API before there is a certificate: for enrolment only.</summary>
 public static class BootstrapClient
 {
+    /// <summary>A PEM certificate is about 1 KiB; an answer beyond this is not one.</summary>
+    private const int MaxAuthority = 16 * 1024;
+
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
     /// <summary>
-    /// A client that first reads the CA (GatewayApi.Authority, .NET servers never send a root) and takes the server only if its chain ends in the CA with the token's SHA-256 and carries the space's name. The first endpoint
-    /// that answers is used. Failures to connect are <see cref="Contracts.Errors.FairleadException"/>s, inside the <see cref="HttpRequestException"/>.
+    /// A client that takes the server only if its certificate is signed by the CA with the token's SHA-256 and carries the space's name. TLS
+    /// servers leave the root out of their chain, so the CA is first read over a connection that isn't trusted, and checked. The first
+    /// endpoint that answers is used. Failures to connect are <see cref="FairleadException"/>s, inside the <see cref="HttpRequestException"/>.
     /// </summary>
-    public static HttpClient Create(JoinToken token) => throw new NotSupportedException(token.SpaceName);
+    public static HttpClient Create(JoinToken token) => Create(token, proxy: null, TimeProvider.System);
+
+    internal static HttpClient Create(JoinToken token, IWebProxy? proxy, TimeProvider time)
+    {
+        var connector = new Connector(token, new GatewayDialer(proxy), time);
+        return new HttpClient(HttpCarrier.CreateHandler(connector.ConnectAsync))
+        {
+            BaseAddress = new Uri($"https://{GatewayApi.ServerName(token.SpaceUid)}"),
+            DefaultRequestVersion = HttpVersion.Version20,
+            DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact,
+            Timeout = Patience,
+        };
+    }
+
+    private sealed class Connector(JoinToken token, GatewayDialer dialer, TimeProvider time)
+    {
+        public async Task<Stream> ConnectAsync(CancellationToken cancellationToken)
+        {
+            CarrierException? first = null;
+            foreach (var endpoint in token.Endpoints)
+            {
+                try
+                {
+                    return await ConnectAsync(endpoint, cancellationToken);
+                }
+                catch (CarrierException e)
+                {
+                    first = first is null || (e.Refused && !first.Refused) ? e : first;
+                }
+            }
+
+            throw new FairleadException(first!.Error, first);
+        }
+
+        private async Task<Stream> ConnectAsync(GatewayEndpoint endpoint, CancellationToken cancellationToken)
+        {
+            using var authority = await ReadAuthorityAsync(endpoint, cancellationToken);
+            var stream = new SslStream(await ApiConnector.DialAsync(dialer, endpoint.Host, endpoint.ApiPort, cancellationToken));
+            try
+            {
+                await stream.AuthenticateAsClientAsync(
+                    new SslClientAuthenticationOptions
+                    {
+                        TargetHost = GatewayApi.ServerName(token.SpaceUid),
+                        EnabledSslProtocols = SslProtocols.Tls13,
+                        CertificateChainPolicy = TunnelTls.PinnedPolicy(authority, time),
+                        RemoteCertificateValidationCallback = (_, server, chain, errors) =>
+                            errors == SslPolicyErrors.None ? true : throw LinkProblems.OfServerCertificate(server as X509Certificate2, chain, errors, time.GetUtcNow()),
+                        ApplicationProtocols = [SslApplicationProtocol.Http2],
+                    },
+                    cancellationToken);
+                return stream;
+            }
+            catch (Exception e)
+            {
+                await stream.DisposeAsync();
+                cancellationToken.ThrowIfCancellationRequested();
+                throw LinkProblems.Of(e, $"{endpoint.Host}:{endpoint.ApiPort}");
+            }
+        }
+
+        /// <summary>Nothing secret is sent here, and what is read counts for nothing unless it has the token's fingerprint.</summary>
+        private async Task<X509Certificate2> ReadAuthorityAsync(GatewayEndpoint endpoint, CancellationToken cancellationToken)
+        {
+            var where = $"{endpoint.Host}:{endpoint.ApiPort}";
+            using var handler = new SocketsHttpHandler
+            {
+                ConnectCallback = async (_, token) => await ApiConnector.DialAsync(dialer, endpoint.Host, endpoint.ApiPort, token),
+                UseProxy = false,
+                AllowAutoRedirect = false,
+#pragma warning disable CA5359 // the answer is judged by its fingerprint below, whoever gave it
+                SslOptions = new SslClientAuthenticationOptions { RemoteCertificateValidationCallback = static (_, _, _, _) => true },
+#pragma warning restore CA5359
+            };
+            using var client = new HttpClient(handler)
+            {
+                BaseAddress = new Uri($"https://{GatewayApi.ServerName(token.SpaceUid)}"),
+                MaxResponseContentBufferSize = MaxAuthority,
+                Timeout = Patience,
+            };
+            X509Certificate2 authority;
+            try
+            {
+                authority = X509Certificate2.CreateFromPem(await client.GetStringAsync(GatewayApi.Authority, cancellationToken));
+            }
+            catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+            {
+                throw e is CryptographicException or HttpRequestException { StatusCode: not null } ? Unknown("what answers there is no gateway of Fairlead", e) : LinkProblems.Of(Root(e), where);
+            }
+
+            if (!Convert.ToHexString(SHA256.HashData(authority.RawData)).Equals(token.AuthoritySha256, StringComparison.OrdinalIgnoreCase))
+            {
+                authority.Dispose();
+                throw Unknown("its CA does not have the fingerprint of the token", null);
+            }
+
+            return authority;
+
+            CarrierException Unknown(string why, Exception? inner) => new(
+                new ErrorInfo(ErrorCategory.NotConnected, "gateway-unknown", $"The server at {where} is not this space's gateway", why, "Ask for a new token if the gateway was installed anew; else something intercepts the connection."),
+                refused: true,
+                inner);
+        }
+
+        /// <summary>The handler wraps what kept it from connecting.</summary>
+        private static Exception Root(Exception e) => e is HttpRequestException { InnerException: { } inner } ? inner : e;
+    }
 }

@@ -1,3 +1,9 @@
+using System.Diagnostics;
+using Fairlead.Contracts.Errors;
+using Fairlead.Contracts.Gateway;
+using Fairlead.Contracts.Local;
+using Fairlead.Tunnel.Http;
+using Fairlead.Tunnel.Tls;
 using Microsoft.Extensions.Logging;
 
 namespace Fairlead.Tunnel.Link;
@@ -6,48 +12,360 @@ namespace Fairlead.Tunnel.Link;
 /// The laptop's link to one space: picks an endpoint and a carrier, keeps a heartbeat on the data path, redials with backoff, and lets opens
 /// wait for it. Flows that are open survive a short loss of the link: only their own connection's end ends them.
 /// </summary>
-public sealed class TunnelLink : IFlowOpener, IAsyncDisposable
+public sealed partial class TunnelLink : IFlowOpener, IAsyncDisposable
 {
+    /// <summary>Between attempts while refused: a denial may be taken back, a certificate renewed elsewhere.</summary>
+    private static readonly TimeSpan RefusedInterval = TimeSpan.FromMinutes(5);
+
+    /// <summary>From an open that found the path broken to the next try; doubled each time.</summary>
+    private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(50);
+
     private readonly TunnelLinkOptions _options;
+    private readonly CarrierSet _carriers;
+    private readonly ILogger _logger;
+    private readonly TimeProvider _time;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Lock _lock = new();
+    private Task _running = Task.CompletedTask;
+    private ICarrier? _carrier;
+    private TaskCompletionSource _changedState = NewSignal();
+    private TaskCompletionSource _wake = NewSignal();
+    private volatile LinkStatus _status;
 
     public TunnelLink(TunnelLinkOptions options, ILogger<TunnelLink> logger, TimeProvider? time = null)
+        : this(options, logger, time ?? TimeProvider.System, carriers: null)
+    {
+    }
+
+    /// <param name="carriers">For tests; null makes real ones.</param>
+    internal TunnelLink(TunnelLinkOptions options, ILogger<TunnelLink> logger, TimeProvider time, Func<GatewayEndpoint, IEnumerable<ICarrier>>? carriers)
     {
         _options = options;
-        Status = new LinkStatus(Contracts.Local.LinkState.Connecting, (time ?? TimeProvider.System).GetUtcNow(), null, null, logger.ToString(), null);
-        Api = new HttpClient();
+        _logger = logger;
+        _time = time;
+        _carriers = new CarrierSet(options.Endpoints, carriers ?? MakeCarriers);
+        _status = new LinkStatus(LinkState.Connecting, time.GetUtcNow(), null, null, null, null);
+        Api = new HttpClient(HttpCarrier.CreateHandler(ConnectApiAsync))
+        {
+            BaseAddress = new Uri($"https://{options.Tls.ServerName}"),
+            DefaultRequestVersion = System.Net.HttpVersion.Version20,
+            DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact,
+
+            // The catalog is an answer without end; callers pass their own deadlines.
+            Timeout = Timeout.InfiniteTimeSpan,
+        };
     }
 
     /// <summary>The state now; replaced as a whole.</summary>
-    public LinkStatus Status { get; private set; }
+    public LinkStatus Status => _status;
 
     /// <summary>Raised after <see cref="Status"/> changed (not for each round trip), in order, on a background thread; must not block.</summary>
 #pragma warning disable MA0046 // a callback, not a UI event: there is nothing to say about the sender
     public event Action<LinkStatus>? Changed;
 #pragma warning restore MA0046
 
-    /// <summary>The gateway's API (paths of <c>GatewayApi</c> are relative to its base address), over the carrier in use, with the current certificate. Owned by the link.</summary>
+    /// <summary>
+    /// The gateway's API (paths of <c>GatewayApi</c> are relative to its base address), over the carrier in use, with the current certificate.
+    /// Has no timeout of its own. Owned by the link. A failure to connect is a <see cref="FairleadException"/> inside the <see cref="HttpRequestException"/>.
+    /// </summary>
     public HttpClient Api { get; }
 
     /// <summary>Begins to connect, in the background, until disposed.</summary>
-    public void Start() => Changed?.Invoke(Status);
+    public void Start() => _running = Task.Run(RunAsync);
 
     /// <summary>Tries again now, also when <c>Refused</c>: after a new certificate, new endpoints, a wake from sleep.</summary>
-    public void Redial() => Changed?.Invoke(Status);
+    public void Redial()
+    {
+        lock (_lock)
+        {
+            _wake.TrySetResult();
+        }
+    }
 
     /// <summary>Takes over the endpoints that the gateway told; connections in use stay.</summary>
-    public void SetEndpoints(IReadOnlyList<Contracts.Gateway.GatewayEndpoint> endpoints) => Changed?.Invoke(Status);
+    public void SetEndpoints(IReadOnlyList<GatewayEndpoint> endpoints)
+    {
+        if (_carriers.SetEndpoints(endpoints))
+        {
+            Redial();
+        }
+    }
 
     /// <summary>Waits until the link is connected.</summary>
-    /// <exception cref="Contracts.Errors.FairleadException">The gateway refuses us: waiting is of no use.</exception>
-    public Task WaitUntilConnectedAsync(CancellationToken cancellationToken) => Task.FromException(new NotSupportedException($"{_options}"));
-
-    public ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, CancellationToken cancellationToken) => throw new NotSupportedException(_options.ToString());
-
-    public ValueTask<FlowOpening<IDatagramFlow>> OpenDatagramsAsync(FlowTarget target, CancellationToken cancellationToken) => throw new NotSupportedException();
-
-    public ValueTask DisposeAsync()
+    /// <exception cref="FairleadException">The gateway refuses us: waiting is of no use.</exception>
+    public async Task WaitUntilConnectedAsync(CancellationToken cancellationToken)
     {
-        Api.Dispose();
-        return ValueTask.CompletedTask;
+        while (true)
+        {
+            var signal = Signal(out var status, out _);
+            switch (status.State)
+            {
+                case LinkState.Connected:
+                    return;
+                case LinkState.Refused:
+                    throw new FairleadException(status.Problem!);
+                default:
+                    await signal.WaitAsync(cancellationToken);
+                    break;
+            }
+        }
     }
+
+    public ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, CancellationToken cancellationToken) =>
+        OpenAsync(static (carrier, target, token) => carrier.OpenAsync(target, token), target, cancellationToken);
+
+    public ValueTask<FlowOpening<IDatagramFlow>> OpenDatagramsAsync(FlowTarget target, CancellationToken cancellationToken) =>
+        OpenAsync(static (carrier, target, token) => carrier.OpenDatagramsAsync(target, token), target, cancellationToken);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await _running;
+        Api.Dispose();
+        await _carriers.DisposeAsync();
+        _stop.Dispose();
+    }
+
+    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private IEnumerable<ICarrier> MakeCarriers(GatewayEndpoint endpoint)
+    {
+        if (endpoint.DataPort > 0)
+        {
+            yield return new DirectLinkCarrier(endpoint, _options.Tls, _options.Direct, _options.Proxy, _logger, _time);
+        }
+
+        yield return new WebSocketLinkCarrier(endpoint, _options.Tls, _options.Proxy);
+    }
+
+    private async ValueTask<FlowOpening<T>> OpenAsync<T>(Func<ICarrier, FlowTarget, CancellationToken, ValueTask<FlowOpening<T>>> open, FlowTarget target, CancellationToken cancellationToken)
+        where T : class
+    {
+        using var timeout = new CancellationTokenSource(_options.OpenTimeout, _time);
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken, _stop.Token);
+        FlowRefusal? broken = null;
+        var asked = false;
+        try
+        {
+            for (var pause = FirstRetry; ; pause *= 2)
+            {
+                var signal = Signal(out var status, out var carrier);
+                if (status.State == LinkState.Refused)
+                {
+                    return new FlowOpening<T>(null, new FlowRefusal(status.Problem!.Category == ErrorCategory.Denied ? FlowFailure.Denied : FlowFailure.LinkDown, Describe(status.Problem)));
+                }
+
+                if (carrier is null)
+                {
+                    asked = false;
+                    pause = FirstRetry;
+                    await signal.WaitAsync(deadline.Token);
+                    continue;
+                }
+
+                asked = true;
+                var opening = await open(carrier, target, deadline.Token);
+                if (opening.Refusal is not { Failure: FlowFailure.LinkDown or FlowFailure.Draining })
+                {
+                    return opening;
+                }
+
+                // The path broke and the heartbeat hasn't seen it yet, or this replica goes away: until the deadline there may be another.
+                broken = opening.Refusal;
+                await Task.Delay(pause, _time, deadline.Token);
+            }
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return new FlowOpening<T>(null, asked && broken is null
+                ? new FlowRefusal(FlowFailure.TimedOut, $"The gateway did not answer within {_options.OpenTimeout.TotalSeconds:0} s.")
+                : new FlowRefusal(FlowFailure.LinkDown, _status.Problem is { } problem ? Describe(problem) : broken?.Message ?? "The link is not up."));
+        }
+    }
+
+    private async Task RunAsync()
+    {
+        var backoff = new Backoff(_options.FirstRedial, _options.LongestRedial);
+        try
+        {
+            while (true)
+            {
+                var problem = await ConnectAsync(backoff);
+                var refused = problem.Refused;
+                Set(refused ? LinkState.Refused : LinkState.Disconnected, null, problem.Error, null);
+                LogDown(problem.Message, problem.Error.Why);
+                await PauseAsync(refused ? RefusedInterval : backoff.Next());
+            }
+        }
+        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+        {
+            Set(LinkState.Disconnected, null, LinkProblems.Stopped, null);
+        }
+    }
+
+    /// <summary>Tries every carrier of every endpoint in turn; stays with the first that answers until it falls silent.</summary>
+    /// <returns>Why there is no link (any more).</returns>
+    private async Task<CarrierException> ConnectAsync(Backoff backoff)
+    {
+        CarrierException? first = null;
+        foreach (var carrier in _carriers.Current)
+        {
+            try
+            {
+                var trip = await PingAsync(carrier, _options.ConnectTimeout);
+                backoff.Reset();
+                Set(LinkState.Connected, carrier, null, trip);
+                LogUp(carrier.Name, carrier.Where, trip.TotalMilliseconds);
+                carrier.Warm();
+                return await WatchAsync(carrier, trip);
+            }
+            catch (CarrierException e)
+            {
+                // A refusal says more than a port that is closed.
+                first = first is null || (e.Refused && !first.Refused) ? e : first;
+                await carrier.QuiesceAsync();
+            }
+        }
+
+        return first ?? new CarrierException(new ErrorInfo(ErrorCategory.NotConnected, "no-endpoint", "The space has no endpoint to connect to", null, "Join again with a new token."), refused: true);
+    }
+
+    /// <summary>Pings until the path is silent for too long or the gateway refuses.</summary>
+    private async Task<CarrierException> WatchAsync(ICarrier carrier, TimeSpan smoothed)
+    {
+        var patience = _options.HeartbeatTimeout - _options.HeartbeatInterval;
+        var heard = _time.GetTimestamp();
+        while (true)
+        {
+            await Task.Delay(_options.HeartbeatInterval, _time, _stop.Token);
+            try
+            {
+                // RFC 6298 §2: an eighth of each new sample.
+                smoothed += (await PingAsync(carrier, patience) - smoothed) / 8;
+                heard = _time.GetTimestamp();
+                _status = _status with { RoundTrip = smoothed };
+            }
+            catch (CarrierException e) when (!e.Refused && _time.GetElapsedTime(heard) < _options.HeartbeatTimeout && !IsTimeout(e))
+            {
+                // The ping's own connection ended: a replica that restarts, a proxy that tires. The next one dials anew, perhaps another replica.
+                LogPingFailed(e.Message);
+            }
+            catch (CarrierException e)
+            {
+                await carrier.QuiesceAsync();
+                return e;
+            }
+        }
+    }
+
+    private async Task<TimeSpan> PingAsync(ICarrier carrier, TimeSpan limit)
+    {
+        using var timeout = new CancellationTokenSource(limit, _time);
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, _stop.Token);
+        var started = Stopwatch.GetTimestamp();
+        try
+        {
+            await carrier.PingAsync(deadline.Token);
+            return Stopwatch.GetElapsedTime(started);
+        }
+        catch (OperationCanceledException e) when (!_stop.IsCancellationRequested)
+        {
+            throw LinkProblems.Of(e, carrier.Where);
+        }
+    }
+
+    private static bool IsTimeout(CarrierException e) => e.InnerException is OperationCanceledException;
+
+    private async Task PauseAsync(TimeSpan pause)
+    {
+        Task wake;
+        lock (_lock)
+        {
+            wake = _wake.Task;
+        }
+
+        using var enough = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
+        await Task.WhenAny(wake, Task.Delay(pause, _time, enough.Token));
+        await enough.CancelAsync();
+        _stop.Token.ThrowIfCancellationRequested();
+        lock (_lock)
+        {
+            if (_wake.Task.IsCompleted)
+            {
+                _wake = NewSignal();
+            }
+        }
+    }
+
+    private async Task<Stream> ConnectApiAsync(CancellationToken cancellationToken)
+    {
+        CarrierException? first = null;
+        ICarrier? current;
+        lock (_lock)
+        {
+            current = _carrier;
+        }
+
+        foreach (var carrier in current is null ? _carriers.Current : [current])
+        {
+            try
+            {
+                return await carrier.ConnectApiAsync(cancellationToken);
+            }
+            catch (CarrierException e)
+            {
+                first = first is null || (e.Refused && !first.Refused) ? e : first;
+            }
+        }
+
+        throw first is null ? new IOException("The space has no endpoint.") : new FairleadException(first.Error, first);
+    }
+
+    private Task Signal(out LinkStatus status, out ICarrier? carrier)
+    {
+        lock (_lock)
+        {
+            status = _status;
+            carrier = _carrier;
+            return _changedState.Task;
+        }
+    }
+
+    private void Set(LinkState state, ICarrier? carrier, ErrorInfo? problem, TimeSpan? trip)
+    {
+        TaskCompletionSource before;
+        LinkStatus status;
+        lock (_lock)
+        {
+            var since = state == _status.State ? _status.Since : _time.GetUtcNow();
+            status = _status = new LinkStatus(state, since, problem, carrier?.Name, carrier?.Where, trip);
+            _carrier = carrier;
+            before = _changedState;
+            _changedState = NewSignal();
+        }
+
+        before.SetResult();
+        try
+        {
+            Changed?.Invoke(status);
+        }
+        catch (Exception e)
+        {
+            LogListenerFailed(e);
+        }
+    }
+
+    private static string Describe(ErrorInfo problem) => problem.Why is null ? problem.Message : $"{problem.Message}: {problem.Why}";
+
+    [LoggerMessage(EventId = 301, Level = LogLevel.Information, Message = "Connected by {Carrier} to {Where}, round trip {Milliseconds:F1} ms")]
+    private partial void LogUp(string carrier, string where, double milliseconds);
+
+    [LoggerMessage(EventId = 302, Level = LogLevel.Warning, Message = "Not connected: {Problem} ({Why})")]
+    private partial void LogDown(string problem, string? why);
+
+    [LoggerMessage(EventId = 303, Level = LogLevel.Debug, Message = "A heartbeat failed and is repeated: {Why}")]
+    private partial void LogPingFailed(string why);
+
+    [LoggerMessage(EventId = 304, Level = LogLevel.Error, Message = "A listener of the link's state failed")]
+    private partial void LogListenerFailed(Exception e);
 }

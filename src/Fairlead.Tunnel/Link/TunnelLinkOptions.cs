@@ -20,5 +20,16 @@ public sealed record TunnelLinkOptions
     /// <summary>Silence on the data path that means the link is down.</summary>
     public TimeSpan HeartbeatTimeout { get; init; } = TimeSpan.FromSeconds(2);
 
+    /// <summary>For the first ping of a carrier, its dial included.</summary>
+    public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>The bound of the first wait before a redial; doubled each time, up to <see cref="LongestRedial"/>.</summary>
+    public TimeSpan FirstRedial { get; init; } = TimeSpan.FromMilliseconds(250);
+
+    public TimeSpan LongestRedial { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>Null: HTTPS_PROXY and NO_PROXY of the environment.</summary>
+    public System.Net.IWebProxy? Proxy { get; init; }
+
     public DirectCarrierOptions Direct { get; init; } = new();
 }

@@ -1,4 +1,8 @@
 using System.Net;
+using Fairlead.Contracts.Gateway;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -14,8 +18,41 @@ public sealed class WebSocketTunnelEndPoint : EndPoint
 public static class WebSocketTunnel
 {
     /// <summary>Adds the transport that serves <see cref="WebSocketTunnelEndPoint"/>.</summary>
-    public static IServiceCollection AddWebSocketTunnel(this IServiceCollection services) => services;
+    public static IServiceCollection AddWebSocketTunnel(this IServiceCollection services)
+    {
+        services.AddSingleton<WebSocketListenerFactory>();
+        services.AddSingleton<IConnectionListenerFactory>(s => s.GetRequiredService<WebSocketListenerFactory>());
+        return services;
+    }
 
     /// <summary>Maps <c>GatewayApi.Tunnel</c>: each accepted WebSocket is one connection of the in-process endpoint. Needs <c>UseWebSockets</c>.</summary>
-    public static void MapWebSocketTunnel(this IEndpointRouteBuilder endpoints) => throw new NotSupportedException();
+    public static void MapWebSocketTunnel(this IEndpointRouteBuilder endpoints)
+    {
+        var factory = endpoints.ServiceProvider.GetRequiredService<WebSocketListenerFactory>();
+        endpoints.Map(GatewayApi.Tunnel, async context =>
+        {
+            if (!context.WebSockets.IsWebSocketRequest)
+            {
+                context.Response.StatusCode = StatusCodes.Status426UpgradeRequired;
+                return;
+            }
+
+            if (factory.Listener is not { } listener)
+            {
+                context.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+                return;
+            }
+
+            using var socket = await context.WebSockets.AcceptWebSocketAsync();
+            IPEndPoint? remote = context.Connection.RemoteIpAddress is { } address ? new(address, context.Connection.RemotePort) : null;
+            await using var connection = new WebSocketConnection(new WebSocketByteStream(socket), remote);
+            await using (context.RequestAborted.UnsafeRegister(static c => ((WebSocketConnection)c!).Abort(), connection))
+            {
+                if (listener.TryOffer(connection))
+                {
+                    await connection.Closed;
+                }
+            }
+        });
+    }
 }

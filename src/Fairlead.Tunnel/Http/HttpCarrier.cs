@@ -1,0 +1,108 @@
+using System.Net;
+using Fairlead.Contracts.Gateway;
+using Fairlead.Tunnel.Tls;
+
+namespace Fairlead.Tunnel.Http;
+
+/// <summary>The laptop's end of flows over HTTP/2, on a few connections of its own.</summary>
+internal sealed class HttpCarrier : IAsyncDisposable
+{
+    private static readonly Version Http2 = HttpVersion.Version20;
+
+    private readonly HttpMessageInvoker _invoker;
+    private readonly Uri _base;
+
+    /// <param name="connect">Makes an authenticated connection (an <see cref="System.Net.Security.SslStream"/>) to the gateway's API.</param>
+    public HttpCarrier(string serverName, Func<CancellationToken, Task<Stream>> connect)
+    {
+        _base = new Uri($"https://{serverName}");
+        _invoker = new HttpMessageInvoker(CreateHandler(connect));
+    }
+
+    /// <summary>A handler whose connections are made, and authenticated, by <paramref name="connect"/>.</summary>
+    public static SocketsHttpHandler CreateHandler(Func<CancellationToken, Task<Stream>> connect) => new()
+    {
+        ConnectCallback = async (_, cancellationToken) => await connect(cancellationToken),
+        UseProxy = false,
+        AllowAutoRedirect = false,
+        UseCookies = false,
+        AutomaticDecompression = DecompressionMethods.None,
+        EnableMultipleHttp2Connections = true,
+        ConnectTimeout = TimeSpan.FromSeconds(10),
+
+        // One second is the least that the handler takes; the link's own heartbeat is what notices a dead peer.
+        KeepAlivePingDelay = TimeSpan.FromSeconds(1),
+        KeepAlivePingTimeout = TimeSpan.FromSeconds(10),
+        KeepAlivePingPolicy = HttpKeepAlivePingPolicy.WithActiveRequests,
+        PooledConnectionIdleTimeout = TimeSpan.FromMinutes(1),
+
+        // A renewed certificate is shown within the hour; streams that are open stay on their connection.
+        PooledConnectionLifetime = TimeSpan.FromHours(1),
+        InitialHttp2StreamWindowSize = 512 * 1024,
+    };
+
+    public async ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, CancellationToken cancellationToken)
+    {
+        var (stream, reset, refusal) = await ConnectAsync(target, FlowPaths.TcpProtocol, cancellationToken);
+        return new FlowOpening<IFlow>(stream is null ? null : new HttpFlow(stream, client: true, reset!), refusal);
+    }
+
+    public async ValueTask<FlowOpening<IDatagramFlow>> OpenDatagramsAsync(FlowTarget target, CancellationToken cancellationToken)
+    {
+        var (stream, reset, refusal) = await ConnectAsync(target, FlowPaths.UdpProtocol, cancellationToken);
+        return new FlowOpening<IDatagramFlow>(stream is null ? null : new HttpDatagramFlow(stream, reset!), refusal);
+    }
+
+    /// <summary>One request over the connections that flows go by.</summary>
+    /// <exception cref="CarrierException">The gateway refused, or can't be reached.</exception>
+    public async Task PingAsync(CancellationToken cancellationToken)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(_base, FlowPaths.Ping)) { Version = Http2, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
+        try
+        {
+            using var response = await _invoker.SendAsync(request, cancellationToken);
+            if (response.StatusCode != HttpStatusCode.NoContent)
+            {
+                throw LinkProblems.OfRefusal(FlowPaths.Parse(response));
+            }
+        }
+        catch (HttpRequestException e)
+        {
+            throw LinkProblems.Of(e, _base.Host);
+        }
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        _invoker.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    private async Task<(CapsuleStream? Stream, Action? Reset, FlowRefusal? Refusal)> ConnectAsync(FlowTarget target, string protocol, CancellationToken cancellationToken)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Connect, new Uri(_base, FlowPaths.Of(target))) { Version = Http2, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
+        request.Headers.Protocol = protocol;
+        request.Headers.TryAddWithoutValidation("Capsule-Protocol", "?1");
+        try
+        {
+            var response = await _invoker.SendAsync(request, cancellationToken);
+            if (response.StatusCode != HttpStatusCode.OK)
+            {
+                using (response)
+                {
+                    var refusal = FlowPaths.Parse(response);
+                    TunnelMetrics.Opened(refusal.Failure, client: true);
+                    return (null, null, refusal);
+                }
+            }
+
+            TunnelMetrics.Opened(FlowFailure.None, client: true);
+            return (new CapsuleStream(await response.Content.ReadAsStreamAsync(cancellationToken)), response.Dispose, null);
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException)
+        {
+            TunnelMetrics.Opened(FlowFailure.LinkDown, client: true);
+            return (null, null, new FlowRefusal(FlowFailure.LinkDown, (e.InnerException ?? e).Message));
+        }
+    }
+}
