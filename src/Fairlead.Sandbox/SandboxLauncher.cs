@@ -85,11 +85,7 @@ public static class SandboxLauncher
     }
 
     /// <summary>Is the cluster, until SIGTERM or the token ends it. <see cref="UpAsync"/> starts the process that calls this.</summary>
-    public static Task ServeAsync(SandboxOptions options, CancellationToken cancellationToken) =>
-        ServeAsync(options, ControlPlane.Create, cancellationToken);
-
-    internal static async Task ServeAsync(
-        SandboxOptions options, Func<TimeProvider, ILoggerFactory, IControlPlane> controlPlane, CancellationToken cancellationToken)
+    public static async Task ServeAsync(SandboxOptions options, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(options);
         if (Environment.ProcessId != 1)
@@ -108,7 +104,7 @@ public static class SandboxLauncher
             context.Cancel = true;
             stop.Cancel();
         });
-        using var loggers = LoggerFactory.Create(builder => builder.AddSimpleConsole(console =>
+        using var loggers = LoggerFactory.Create(builder => builder.AddFilter("Microsoft", LogLevel.Warning).AddSimpleConsole(console =>
         {
             console.SingleLine = true;
             console.TimestampFormat = "HH:mm:ss.fff ";
@@ -117,7 +113,7 @@ public static class SandboxLauncher
         var server = $"https://{ClusterLayout.Of(saved.HostSubnet).HostAddress}:{ClusterLayout.ApiPort}";
         try
         {
-            await new ClusterHost(saved, controlPlane, loggers, TimeProvider.System).RunAsync(() => File.WriteAllText(ReadyFile(saved), server), stop.Token);
+            await new ClusterHost(saved, loggers, TimeProvider.System).RunAsync(() => File.WriteAllText(ReadyFile(saved), server), stop.Token);
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {

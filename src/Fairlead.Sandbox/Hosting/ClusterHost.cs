@@ -1,5 +1,9 @@
 using System.Net;
+using System.Text;
 using Fairlead.Sandbox.ApiServer;
+using Fairlead.Sandbox.ApiServer.Storage;
+using Fairlead.Sandbox.Controllers;
+using Fairlead.Sandbox.Dns;
 using Fairlead.Sandbox.Images;
 using Fairlead.Sandbox.Network;
 using Fairlead.Sandbox.Nodes;
@@ -12,7 +16,7 @@ namespace Fairlead.Sandbox.Hosting;
 /// The cluster in one process, the first of its PID namespace: when it ends, however it ends, the kernel ends every process of every pod,
 /// and with them go the mount namespace, the network namespaces and the cable to the host.
 /// </summary>
-internal sealed class ClusterHost(SandboxOptions options, Func<TimeProvider, ILoggerFactory, IControlPlane> controlPlane, ILoggerFactory loggers, TimeProvider time)
+internal sealed class ClusterHost(SandboxOptions options, ILoggerFactory loggers, TimeProvider time)
 {
     /// <summary>Runs until cancelled. <paramref name="ready"/> is called once the API answers and pods can start.</summary>
     internal async Task RunAsync(Action ready, CancellationToken cancellationToken)
@@ -24,18 +28,38 @@ internal sealed class ClusterHost(SandboxOptions options, Func<TimeProvider, ILo
         WriteScripts(Path.Combine(memory, "scripts"));
         var images = ReadImages(Path.Combine(memory, "scripts"));
         var logger = loggers.CreateLogger("Fairlead.Sandbox");
-        await using var api = controlPlane(time, loggers);
+        var store = new ObjectStore(time);
+        KubeApiServer? api = null;
         using var network = await ClusterNetwork.CreateAsync(HostLink.NameOf(options.Name), Path.Combine(memory, "netns"), layout, cancellationToken);
-        ClusterObjects.Ensure(api.Store, layout, time);
-        var sources = new PodSources(api.Store);
         var node = new NodeAgent(new NodeContext(
-            api.Store, network, images, directories, sources, new EventRecorder(api.Store, time), api.IssueToken, api.CertificateAuthority,
+            store, network, images, directories, new PodSources(store), new EventRecorder(store, time),
+            wish => api!.IssueToken(wish.Namespace, wish.Pod, wish.Audience is null ? [] : [wish.Audience], wish.Lifetime).Token,
             PrivateMounts.HostMounts(await File.ReadAllTextAsync("/proc/self/mountinfo", cancellationToken)),
             [options.StateDirectory, options.RunDirectory], time, logger));
-        var proxy = new ServiceProxy(network, api.Store, time, logger);
-        await api.StartAsync(node, new IPEndPoint(layout.HostAddress, ClusterLayout.ApiPort), options.Kubeconfig, cancellationToken);
+        var listen = new IPEndPoint(layout.HostAddress, ClusterLayout.ApiPort);
+        await using var server = new KubeApiServer(new ApiServerOptions { Listen = listen }, store, node, loggers, time);
+        api = server;
+        await server.StartAsync(cancellationToken);
+        ClusterObjects.Ensure(server.Objects, layout, time);
+        WriteKubeconfig(server.AdminKubeconfig);
+        var services = new ServiceIndex(store);
+        var proxy = new ServiceProxy(network, services, time, logger);
+        var controllers = new ControllerHost(server.Objects, Path.Combine(options.StateDirectory, "volumes"), time, logger);
+        var dns = new ClusterDns(network, new DnsAnswers(services), logger, time);
         ready();
-        await TaskGroup.RunAsync(cancellationToken, proxy.RunAsync, node.RunAsync);
+        await TaskGroup.RunAsync(cancellationToken, services.RunAsync, proxy.RunAsync, controllers.RunAsync, dns.RunAsync, node.RunAsync);
+        await server.StopAsync(CancellationToken.None);
+    }
+
+    /// <summary>It holds the admin's key: only root reads it.</summary>
+    private void WriteKubeconfig(string text)
+    {
+        File.Delete(options.Kubeconfig);
+        using var file = new FileStream(options.Kubeconfig, new FileStreamOptions
+        {
+            Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+        });
+        file.Write(Encoding.UTF8.GetBytes(text));
     }
 
     private static void WriteScripts(string directory)

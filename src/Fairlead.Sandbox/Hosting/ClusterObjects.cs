@@ -6,23 +6,12 @@ using Fairlead.Sandbox.Objects;
 
 namespace Fairlead.Sandbox.Hosting;
 
-/// <summary>The objects that a cluster has before anybody applies anything: its node, the services of its API and its DNS.</summary>
+/// <summary>The objects that a cluster has before anybody applies anything: its node and the service of its DNS.</summary>
 internal static class ClusterObjects
 {
     internal static void Ensure(IObjectStore store, ClusterLayout layout, TimeProvider time)
     {
-        foreach (var name in (ReadOnlySpan<string>)["default", "kube-system", "kube-public"])
-        {
-            Ensure(store, Kinds.Namespaces, Object("v1", "Namespace", null, name, new JsonObject
-            {
-                ["spec"] = new JsonObject { ["finalizers"] = new JsonArray("kubernetes") },
-                ["status"] = new JsonObject { ["phase"] = "Active" },
-            }));
-        }
-
         Ensure(store, Kinds.Nodes, Node(layout, time));
-        Ensure(store, Kinds.Services, Service("default", "kubernetes", ClusterLayout.ApiServiceAddress, ("https", "TCP", 443)));
-        Ensure(store, Kinds.EndpointSlices, Slice("default", "kubernetes", layout.HostAddress.ToString(), ("https", "TCP", ClusterLayout.ApiPort)));
         (string, string, int)[] dns = [("dns", "UDP", 53), ("dns-tcp", "TCP", 53)];
         Ensure(store, Kinds.Services, Service("kube-system", "kube-dns", ClusterLayout.DnsServiceAddress, dns));
         Ensure(store, Kinds.EndpointSlices, Slice("kube-system", "kube-dns", ClusterLayout.BridgeAddress, dns));

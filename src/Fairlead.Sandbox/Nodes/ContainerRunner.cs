@@ -145,7 +145,7 @@ internal sealed partial class ContainerRunner(NodeContext node, IPodScope scope,
                 scope.Pod, spec, image.Environment, scope.Network.Address.ToString(), node.Network.Layout.NodeAddress.ToString(), node.Sources);
             var layer = Path.Combine(Directory, (++runs).ToString());
             plan = ContainerPlanner.Plan(
-                scope.Pod, spec, image, environment, scope.Volumes.Paths, [.. PodFileMounts(), .. scope.Volumes.ImplicitMounts(spec)],
+                scope.Pod, spec, image, environment, scope.Volumes.Paths, PodFileMounts(),
                 new ContainerPlace(layer, node.Directories.Devices, node.HostMounts, node.Hidden));
             await StartAsync(plan);
             return true;

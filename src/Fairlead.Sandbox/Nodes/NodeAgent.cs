@@ -25,8 +25,8 @@ internal sealed class NodeAgent : INodeAgent
     {
         this.node = node;
         pods = new ObjectCache(node.Store, Kinds.Pods, OnPod);
-        configMaps = new ObjectCache(node.Store, Kinds.ConfigMaps, (_, changed) => Refresh(changed.Namespace()));
-        secrets = new ObjectCache(node.Store, Kinds.Secrets, (_, changed) => Refresh(changed.Namespace()));
+        configMaps = new ObjectCache(node.Store, Kinds.ConfigMaps, (_, changed, _) => Refresh(changed.Namespace()));
+        secrets = new ObjectCache(node.Store, Kinds.Secrets, (_, changed, _) => Refresh(changed.Namespace()));
     }
 
     internal int Pods => workers.Count;
@@ -73,7 +73,7 @@ internal sealed class NodeAgent : INodeAgent
         workers.Values.Select(w => w.Worker).Where(w => w.Pod.Key() == new ObjectKey(@namespace, pod)).OrderBy(w => w.Pod.IsDeleting()).FirstOrDefault()
         ?? throw new StatusException(404, "NotFound", $"pods \"{pod}\" not found on the node");
 
-    private void OnPod(WatchEventType type, JsonObject pod)
+    private void OnPod(WatchEventType type, JsonObject pod, JsonObject? before)
     {
         var uid = pod.Uid();
         if (type == WatchEventType.Deleted)

@@ -7,7 +7,7 @@ namespace Fairlead.Sandbox.Nodes;
 
 /// <summary>A service account token for a pod.</summary>
 /// <param name="Audience">Null: the API server's own.</param>
-internal sealed record TokenWish(string Namespace, string ServiceAccount, string? Audience, TimeSpan Lifetime, string Pod, string PodUid);
+internal sealed record TokenWish(string Namespace, string Pod, string? Audience, TimeSpan Lifetime);
 
 /// <summary>Where a node keeps things. Everything in <paramref name="Volatile"/> is gone when the serving process ends.</summary>
 /// <param name="Volatile">A private tmpfs: writable layers, scripts, tokens, ConfigMaps and Secrets.</param>
@@ -24,5 +24,5 @@ internal sealed record NodeDirectories(string Volatile, string Data)
 /// <summary>What every pod of the node works with.</summary>
 internal sealed record NodeContext(
     IObjectStore Store, ClusterNetwork Network, ImageTable Images, NodeDirectories Directories, IPodSources Sources, EventRecorder Events,
-    Func<TokenWish, string> Tokens, string CertificateAuthority, IReadOnlyList<string> HostMounts, IReadOnlyList<string> Hidden,
+    Func<TokenWish, string> Tokens, IReadOnlyList<string> HostMounts, IReadOnlyList<string> Hidden,
     TimeProvider Time, ILogger Logger);

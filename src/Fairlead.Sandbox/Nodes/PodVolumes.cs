@@ -11,9 +11,6 @@ namespace Fairlead.Sandbox.Nodes;
 /// </summary>
 internal sealed class PodVolumes(NodeContext node, string podAddress)
 {
-    internal const string TokenMount = "/var/run/secrets/kubernetes.io/serviceaccount";
-
-    private const string ImplicitToken = "kube-api-access";
     private const int DefaultMode = 0x1a4;      // 0644
     private static readonly TimeSpan TokenLife = TimeSpan.FromHours(1);
 
@@ -21,13 +18,6 @@ internal sealed class PodVolumes(NodeContext node, string podAddress)
 
     /// <summary>Volume name → directory or file.</summary>
     internal IReadOnlyDictionary<string, string> Paths { get; private set; } = new Dictionary<string, string>();
-
-    /// <summary>What is mounted into a container beside what it asks for: the service account's token, as admission adds it.</summary>
-    internal IEnumerable<ContainerMount> ImplicitMounts(JsonObject container) =>
-        Paths.TryGetValue(ImplicitToken, out var path)
-            && !container.Items("volumeMounts").Any(m => m.Text("mountPath")?.TrimEnd('/') is TokenMount or "/run/secrets/kubernetes.io/serviceaccount")
-            ? [new ContainerMount(path, TokenMount, true)]
-            : [];
 
     /// <exception cref="ContainerConfigException">Something a volume names is missing.</exception>
     internal void Refresh(JsonObject pod)
@@ -39,20 +29,8 @@ internal sealed class PodVolumes(NodeContext node, string podAddress)
             paths[name] = Prepare(pod, volume, name);
         }
 
-        var account = node.Store.Get(Kinds.ServiceAccounts, pod.Namespace(), PodAccount(pod));
-        if (pod.Flag("spec", "automountServiceAccountToken") ?? account.Flag("automountServiceAccountToken") ?? true)
-        {
-            var files = new Dictionary<string, VolumeFile>();
-            AddToken(files, pod, "token", null, TokenLife, DefaultMode);
-            Add(files, "ca.crt", node.CertificateAuthority, DefaultMode);
-            Add(files, "namespace", pod.Namespace(), DefaultMode);
-            paths[ImplicitToken] = Write(pod, ImplicitToken, files);
-        }
-
         Paths = paths;
     }
-
-    private static string PodAccount(JsonObject pod) => pod.Text("spec", "serviceAccountName") is { Length: > 0 } name ? name : "default";
 
     private string Prepare(JsonObject pod, JsonObject volume, string name)
     {
@@ -136,12 +114,7 @@ internal sealed class PodVolumes(NodeContext node, string podAddress)
         var data = new Dictionary<string, byte[]>();
         if (node.Sources.ConfigMap(pod.Namespace(), name) is not { } found)
         {
-            // The certificate authority of the API server is in every namespace of a real cluster under this name.
-            if (name == "kube-root-ca.crt")
-            {
-                data["ca.crt"] = Encoding.UTF8.GetBytes(node.CertificateAuthority);
-            }
-            else if (reference.Flag("optional") != true)
+            if (reference.Flag("optional") != true)
             {
                 throw new ContainerConfigException($"configmap \"{name}\" not found");
             }
@@ -217,7 +190,7 @@ internal sealed class PodVolumes(NodeContext node, string podAddress)
         var id = $"{audience} {path}";
         if (!tokens.TryGetValue(id, out var token) || token.RenewAt <= now)
         {
-            var wish = new TokenWish(pod.Namespace(), PodAccount(pod), audience, life, pod.Name(), pod.Uid());
+            var wish = new TokenWish(pod.Namespace(), pod.Name(), audience, life);
             token = (node.Tokens(wish), now + (life * 0.8));
             tokens[id] = token;
         }

@@ -6,9 +6,9 @@ namespace Fairlead.Sandbox.Objects;
 
 /// <summary>
 /// All objects of one kind, kept in step with the store: list, then watch, and list again when the watch is too old (410).
-/// <paramref name="changed"/> is called in order on one task; an object that vanished during a new list is reported as deleted.
+/// <paramref name="changed"/> is called in order on one task with the object and what was known of it before; an object that vanished during a new list is reported as deleted.
 /// </summary>
-internal sealed class ObjectCache(IObjectStore store, ResourceId resource, Action<WatchEventType, JsonObject>? changed = null)
+internal sealed class ObjectCache(IObjectStore store, ResourceId resource, Action<WatchEventType, JsonObject, JsonObject?>? changed = null)
 {
     private const int Gone = 410;
 
@@ -51,15 +51,15 @@ internal sealed class ObjectCache(IObjectStore store, ResourceId resource, Actio
         {
             if (!present.Contains(key) && items.TryRemove(key, out _))
             {
-                changed?.Invoke(WatchEventType.Deleted, old);
+                changed?.Invoke(WatchEventType.Deleted, old, old);
             }
         }
 
         foreach (var item in list)
         {
-            var known = items.ContainsKey(item.Key());
+            var known = items.GetValueOrDefault(item.Key());
             items[item.Key()] = item;
-            changed?.Invoke(known ? WatchEventType.Modified : WatchEventType.Added, item);
+            changed?.Invoke(known is null ? WatchEventType.Added : WatchEventType.Modified, item, known);
         }
 
         synced.TrySetResult();
@@ -68,6 +68,7 @@ internal sealed class ObjectCache(IObjectStore store, ResourceId resource, Actio
 
     private void Take(WatchEvent change)
     {
+        var known = items.GetValueOrDefault(change.Object.Key());
         switch (change.Type)
         {
             case WatchEventType.Bookmark:
@@ -80,6 +81,6 @@ internal sealed class ObjectCache(IObjectStore store, ResourceId resource, Actio
                 break;
         }
 
-        changed?.Invoke(change.Type, change.Object);
+        changed?.Invoke(change.Type, change.Object, known);
     }
 }
