@@ -1,160 +1,161 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using YamlDotNet.Core;
-using YamlDotNet.RepresentationModel;
+using YamlDotNet.Core.Events;
 
 namespace Fairlead.Kubernetes;
 
 /// <summary>
 /// YAML as Kubernetes' tools read it: converted to JSON with the scalar rules of YAML 1.1 (<c>0644</c> is octal, <c>yes</c> is true,
-/// dates stay text). Anchors and merge keys work; how much an alias may blow a document up is bounded.
+/// dates stay text). Anchors and merge keys work. Depth and size, also after aliases, are bounded, so that text from anywhere is safe.
 /// </summary>
 public static class Yaml
 {
-    /// <summary>Nodes of one document after aliases: a manifest with hundreds of objects has a few ten thousand.</summary>
+    /// <summary>Values of one text after aliases: a manifest with hundreds of objects has a few ten thousand.</summary>
     private const int MaxNodes = 500_000;
 
-    private const int MaxDepth = 64;
+    private const int MaxDepth = 100;
 
     /// <summary>Every document of the stream that isn't empty; each must be a mapping. JSON is YAML too.</summary>
     /// <exception cref="FormatException">The text is not YAML, or a document is no mapping; the message has the line.</exception>
     public static IReadOnlyList<JsonObject> Parse(string text)
     {
-        var stream = new YamlStream();
         try
         {
-            stream.Load(new StringReader(text));
+            return new Reader(new Parser(new StringReader(text))).ReadDocuments();
         }
         catch (YamlException e)
         {
             throw Fault(e.Start, e.InnerException?.Message ?? e.Message, e);
         }
-
-        var documents = new List<JsonObject>();
-        foreach (var document in stream.Documents)
-        {
-            var budget = MaxNodes;
-            switch (Convert(document.RootNode, depth: 0, ref budget))
-            {
-                case JsonObject value:
-                    documents.Add(value);
-                    break;
-                case null:
-                    break;
-                default:
-                    throw Fault(document.RootNode.Start, "a document must be a mapping");
-            }
-        }
-
-        return documents;
     }
 
-    private static JsonNode? Convert(YamlNode node, int depth, ref int budget)
+    private static FormatException Fault(Mark at, string why, Exception? inner = null) =>
+        new($"line {at.Line.ToString(CultureInfo.InvariantCulture)}: {why}", inner);
+
+    /// <summary>Builds values from the parser's events, which come one by one however deep the text is.</summary>
+    private sealed class Reader(Parser parser)
     {
-        if (depth > MaxDepth)
-        {
-            throw Fault(node.Start, $"nested deeper than {MaxDepth}");
-        }
+        /// <summary>What each anchor stands for, and how many values that is.</summary>
+        private readonly Dictionary<AnchorName, (JsonNode? Value, int Size)> _anchors = [];
+        private int _nodes;
 
-        if (--budget < 0)
+        public List<JsonObject> ReadDocuments()
         {
-            throw Fault(node.Start, $"more than {MaxNodes} values");
-        }
-
-        switch (node)
-        {
-            case YamlMappingNode mapping:
-                return Convert(mapping, depth, ref budget);
-            case YamlSequenceNode sequence:
-                var array = new JsonArray();
-                foreach (var child in sequence.Children)
+            var documents = new List<JsonObject>();
+            parser.Consume<StreamStart>();
+            while (parser.TryConsume<DocumentStart>(out _))
+            {
+                _anchors.Clear();
+                var start = parser.Current!.Start;
+                switch (ReadNode(depth: 0))
                 {
-                    array.Add(Convert(child, depth + 1, ref budget));
+                    case JsonObject value:
+                        documents.Add(value);
+                        break;
+                    case null:
+                        break;
+                    default:
+                        throw Fault(start, "a document must be a mapping");
                 }
 
-                return array;
-            case YamlScalarNode scalar:
-                return Convert(scalar);
-            default:
-                throw Fault(node.Start, $"{node.NodeType} is not understood");
-        }
-    }
-
-    private static JsonObject Convert(YamlMappingNode mapping, int depth, ref int budget)
-    {
-        var result = new JsonObject();
-        var merged = new List<YamlNode>();
-        foreach (var (key, value) in mapping.Children)
-        {
-            if (key is not YamlScalarNode { Value: { } name } scalar)
-            {
-                throw Fault(key.Start, "a key must be a plain value");
+                parser.Consume<DocumentEnd>();
             }
 
-            if (name == "<<" && scalar.Style == ScalarStyle.Plain)
-            {
-                merged.AddRange(value is YamlSequenceNode several ? several.Children : [value]);
-            }
-            else
-            {
-                result[name] = Convert(value, depth + 1, ref budget);
-            }
+            return documents;
         }
 
-        // https://yaml.org/type/merge.html: own keys win, then the earlier of several merged mappings.
-        foreach (var source in merged)
+        private JsonNode? ReadNode(int depth)
         {
-            if (Convert(source, depth + 1, ref budget) is not JsonObject values)
+            var before = _nodes;
+            var node = parser.Consume<ParsingEvent>();
+            Count(1, node);
+            if (depth > MaxDepth)
             {
-                throw Fault(source.Start, "only mappings can be merged");
+                throw Fault(node.Start, $"nested deeper than {MaxDepth}");
             }
 
-            foreach (var (name, value) in values.ToList())
+            if (node is AnchorAlias alias)
             {
-                if (!result.ContainsKey(name))
+                if (!_anchors.TryGetValue(alias.Value, out var target))
                 {
-                    values.Remove(name);
-                    result[name] = value;
+                    throw Fault(node.Start, $"there is no anchor {alias.Value} before this alias, or the alias is in it");
+                }
+
+                Count(target.Size, node);
+                return target.Value?.DeepClone();
+            }
+
+            var value = node switch
+            {
+                Scalar scalar => YamlScalar.ToJson(scalar),
+                SequenceStart => ReadSequence(depth),
+                MappingStart => ReadMapping(depth),
+                _ => throw Fault(node.Start, $"{node} is not expected here"),
+            };
+            if (node is NodeEvent { Anchor.IsEmpty: false } anchored)
+            {
+                _anchors[anchored.Anchor] = (value, _nodes - before);
+            }
+
+            return value;
+        }
+
+        private JsonArray ReadSequence(int depth)
+        {
+            var array = new JsonArray();
+            while (!parser.TryConsume<SequenceEnd>(out _))
+            {
+                array.Add(ReadNode(depth + 1));
+            }
+
+            return array;
+        }
+
+        private JsonObject ReadMapping(int depth)
+        {
+            var result = new JsonObject();
+            var merged = new List<JsonObject>();
+            while (!parser.TryConsume<MappingEnd>(out _))
+            {
+                if (!parser.TryConsume<Scalar>(out var key))
+                {
+                    throw Fault(parser.Current!.Start, "a key must be a plain value");
+                }
+
+                if (key.Value == "<<" && key.Style == ScalarStyle.Plain)
+                {
+                    merged.AddRange(Mappings(ReadNode(depth + 1), key));
+                }
+                else if (!result.TryAdd(key.Value, ReadNode(depth + 1)))
+                {
+                    throw Fault(key.Start, $"the key {key.Value} is there twice");
                 }
             }
+
+            // https://yaml.org/type/merge.html: own keys win, then the earlier of several merged mappings.
+            foreach (var (name, value) in merged.SelectMany(m => m))
+            {
+                result.TryAdd(name, value?.DeepClone());
+            }
+
+            return result;
         }
 
-        return result;
-    }
-
-    private static JsonNode? Convert(YamlScalarNode scalar)
-    {
-        var text = scalar.Value ?? "";
-        if (!scalar.Tag.IsEmpty)
+        private static IEnumerable<JsonObject> Mappings(JsonNode? value, Scalar key) => value switch
         {
-            switch (scalar.Tag.Value)
+            JsonObject one => [one],
+            JsonArray several when several.All(v => v is JsonObject) => several.Cast<JsonObject>(),
+            _ => throw Fault(key.Start, "only mappings can be merged"),
+        };
+
+        private void Count(int nodes, ParsingEvent at)
+        {
+            _nodes += nodes;
+            if (_nodes > MaxNodes)
             {
-                case "tag:yaml.org,2002:str" or "!":
-                    return JsonValue.Create(text);
-                case "tag:yaml.org,2002:binary":
-                    return JsonValue.Create(string.Concat(text.Where(c => !char.IsWhiteSpace(c))));
+                throw Fault(at.Start, $"more than {MaxNodes} values");
             }
         }
-
-        if (scalar.Style != ScalarStyle.Plain)
-        {
-            return JsonValue.Create(text);
-        }
-
-        switch (text)
-        {
-            case "" or "~" or "null" or "Null" or "NULL":
-                return null;
-            case "true" or "True" or "TRUE" or "yes" or "Yes" or "YES" or "on" or "On" or "ON":
-                return JsonValue.Create(true);
-            case "false" or "False" or "FALSE" or "no" or "No" or "NO" or "off" or "Off" or "OFF":
-                return JsonValue.Create(false);
-            case ".nan" or ".NaN" or ".NAN" or ".inf" or ".Inf" or ".INF" or "+.inf" or "-.inf" or "-.Inf" or "-.INF":
-                throw Fault(scalar.Start, $"{text} has no form in JSON");
-        }
-
-        return YamlNumber.TryParse(text, out var number) ? number : JsonValue.Create(text);
     }
-
-    private static FormatException Fault(Mark at, string why, Exception? inner = null) => new($"line {at.Line.ToString(CultureInfo.InvariantCulture)}: {why}", inner);
 }

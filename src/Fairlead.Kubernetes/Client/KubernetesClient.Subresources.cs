@@ -61,7 +61,7 @@ public sealed partial class KubernetesClient
         var response = await _transport.SendAsync(request, cancellationToken);
         try
         {
-            await ThrowOnFailureAsync(request.Title, response, cancellationToken);
+            await ThrowOnFailureAsync(request, response, cancellationToken);
 
             // Disposing the content's stream releases the connection; nothing else of the response needs it.
             return await response.Content.ReadAsStreamAsync(cancellationToken);

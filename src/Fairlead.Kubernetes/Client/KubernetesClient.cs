@@ -7,7 +7,7 @@ namespace Fairlead.Kubernetes;
 /// <summary>
 /// A typed client of one API server. Every method throws <see cref="KubernetesException"/> when the server refuses or can't be reached,
 /// <see cref="KubeConfigException"/> when credentials can't be had, and honours its cancellation token. Safe for concurrent use.
-/// Requests that a busy server asks to repeat (429, 503 with Retry-After) are repeated.
+/// Requests that a busy server asks to repeat (429, 503 with Retry-After) are repeated, five times at most.
 /// </summary>
 public sealed partial class KubernetesClient : IDisposable
 {
@@ -33,7 +33,7 @@ public sealed partial class KubernetesClient : IDisposable
 
     internal TimeProvider Time => _time;
 
-    /// <summary>The object, or null when there is none of that name. <paramref name="ns"/> is ignored for cluster-scoped kinds.</summary>
+    /// <summary>The object, or null when there is none of that name (or no such namespace or kind: all are 404). <paramref name="ns"/> is ignored for cluster-scoped kinds.</summary>
     public async Task<T?> GetAsync<T>(ResourceType<T> type, string? ns, string name, CancellationToken cancellationToken = default)
         where T : KubeObject
     {
@@ -146,7 +146,7 @@ public sealed partial class KubernetesClient : IDisposable
     internal async Task<TResult> SendAsync<TResult>(ApiRequest request, Func<ReadOnlyMemory<byte>, TResult> parse, CancellationToken cancellationToken)
     {
         using var response = await _transport.SendAsync(request, cancellationToken);
-        await ThrowOnFailureAsync(request.Title, response, cancellationToken);
+        await ThrowOnFailureAsync(request, response, cancellationToken);
         using var limit = new CancellationTokenSource(request.Timeout, _time);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
         try
@@ -168,11 +168,12 @@ public sealed partial class KubernetesClient : IDisposable
         }
     }
 
-    private static async Task ThrowOnFailureAsync(string title, HttpResponseMessage response, CancellationToken cancellationToken)
+    private async Task ThrowOnFailureAsync(ApiRequest request, HttpResponseMessage response, CancellationToken cancellationToken)
     {
         if (!response.IsSuccessStatusCode)
         {
-            throw await ResponseBody.ReadFailureAsync(title, response, cancellationToken);
+            using var limit = new CancellationTokenSource(request.Timeout, _time);
+            throw await ResponseBody.ReadFailureAsync(request.Title, response, limit.Token, cancellationToken);
         }
     }
 

@@ -19,18 +19,21 @@ internal static class ResponseBody
     }
 
     /// <summary>The failure that a response with a status outside 2xx tells, with the server's Status when it sent one.</summary>
-    public static async Task<KubernetesException> ReadFailureAsync(string title, HttpResponseMessage response, CancellationToken cancellationToken)
+    /// <param name="limit">When to give up on the server's words and report the code alone.</param>
+    public static async Task<KubernetesException> ReadFailureAsync(
+        string title, HttpResponseMessage response, CancellationToken limit, CancellationToken cancellationToken)
     {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(limit, cancellationToken);
         var code = (int)response.StatusCode;
         ReadOnlyMemory<byte> body;
         try
         {
-            await using var stream = await response.Content.ReadAsStreamAsync(cancellationToken);
-            (body, _) = await ReadAsync(stream, MaxFailure, cancellationToken);
+            await using var stream = await response.Content.ReadAsStreamAsync(stop.Token);
+            (body, _) = await ReadAsync(stream, MaxFailure, stop.Token);
         }
-        catch (Exception e) when (e is IOException or HttpRequestException)
+        catch (Exception e) when (e is IOException or HttpRequestException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
-            return new KubernetesException(code, response.StatusCode.ToString(), $"{title}: {code}, and the connection broke off: {e.Message}", inner: e);
+            return new KubernetesException(code, response.StatusCode.ToString(), $"{title}: {code}, and the rest of the answer did not come: {e.Message}", inner: e);
         }
 
         if (ParseStatus(body.Span) is { } status)

@@ -188,7 +188,7 @@ internal sealed class Transport(ClusterConnection connection, TimeProvider time)
 
     /// <summary>
     /// One pool of connections per client certificate, as it is part of the TLS connection. When a plugin gives another certificate the
-    /// old pool takes no more requests; those under way, watches among them, finish on their connection.
+    /// old pool is let go, not disposed: requests under way, watches among them, finish on it, then its connections idle out.
     /// </summary>
     private HttpMessageInvoker Invoker(SslStreamCertificateContext? certificate)
     {
@@ -197,7 +197,6 @@ internal sealed class Transport(ClusterConnection connection, TimeProvider time)
             ObjectDisposedException.ThrowIf(_disposed, this);
             if (_pool is null || _pool.Certificate != certificate)
             {
-                _pool?.Invoker.Dispose();
                 _pool = new Pool(certificate, new HttpMessageInvoker(CreateHandler(certificate)));
             }
 
@@ -239,10 +238,21 @@ internal sealed class Transport(ClusterConnection connection, TimeProvider time)
         };
         if (connection.Proxy is { } proxy)
         {
-            handler.Proxy = new WebProxy(proxy);
+            handler.Proxy = new WebProxy(proxy) { Credentials = ProxyCredentials(proxy) };
         }
 
         return handler;
+    }
+
+    private static NetworkCredential? ProxyCredentials(Uri proxy)
+    {
+        if (proxy.UserInfo.Length == 0)
+        {
+            return null;
+        }
+
+        var parts = proxy.UserInfo.Split(':', 2);
+        return new NetworkCredential(Uri.UnescapeDataString(parts[0]), parts.Length > 1 ? Uri.UnescapeDataString(parts[1]) : "");
     }
 
     /// <summary>HTTP/1.1 and WebSocket have no pings of their own, so TCP keepalive notices a dead peer there (in about 30 s).</summary>

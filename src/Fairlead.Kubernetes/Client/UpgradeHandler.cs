@@ -16,7 +16,7 @@ internal sealed class UpgradeHandler(string title, HttpMessageInvoker connection
 
         using (response)
         {
-            throw await ResponseBody.ReadFailureAsync(title, response, cancellationToken);
+            throw await ResponseBody.ReadFailureAsync(title, response, limit: default, cancellationToken);
         }
     }
 }

@@ -11,6 +11,9 @@ internal sealed record Credential(string? Token = null, SslStreamCertificateCont
         Token is not null ? new("Bearer", Token)
         : Basic is not null ? new("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes(Basic)))
         : null;
+
+    /// <summary>Says nothing: what would be printed is secret.</summary>
+    public override string ToString() => nameof(Credential);
 }
 
 /// <summary>Where credentials come from, fresh for every request.</summary>

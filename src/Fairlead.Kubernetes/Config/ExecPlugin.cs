@@ -79,6 +79,7 @@ internal sealed class ExecPlugin(ExecPluginOptions options) : ICredentialSource
         using var process = Start(interactive);
         using var limit = new CancellationTokenSource(RunLimit, time);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
+        var errors = interactive ? Task.FromResult("") : ReadAsync(process.StandardError, stop.Token);
         try
         {
             if (!interactive)
@@ -86,7 +87,6 @@ internal sealed class ExecPlugin(ExecPluginOptions options) : ICredentialSource
                 process.StandardInput.Close();
             }
 
-            var errors = interactive ? Task.FromResult("") : ReadAsync(process.StandardError, stop.Token);
             var output = await ReadAsync(process.StandardOutput, stop.Token);
             var complaint = await errors;
             await process.WaitForExitAsync(stop.Token);
@@ -104,6 +104,7 @@ internal sealed class ExecPlugin(ExecPluginOptions options) : ICredentialSource
             if (!process.HasExited)
             {
                 process.Kill(entireProcessTree: true);
+                await ((Task)errors).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
     }

@@ -23,7 +23,10 @@ public static class KubeConfig
     internal static IReadOnlyList<string> DefaultFiles(string? variable, string home)
     {
         var listed = (variable ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
-        return listed.Length > 0 ? listed.Distinct().ToList() : [Path.Combine(home, ".kube", "config")];
+        return listed.Length > 0 ? listed.Distinct().ToList()
+            : home.Length > 0 ? [Path.Combine(home, ".kube", "config")]
+            : throw new KubeConfigException("no kubeconfig", "$KUBECONFIG is not set and there is no home directory to look in",
+                "Name one with --kubeconfig or $KUBECONFIG.");
     }
 
     /// <summary>All files as one. A file that <c>$KUBECONFIG</c> lists and that isn't there is passed over, as kubectl does.</summary>

@@ -21,6 +21,7 @@ internal sealed class ChannelSocket : IAsyncDisposable
     private readonly SemaphoreSlim _sending = new(1, 1);
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _reading;
+    private volatile bool _ended;
     private bool _disposed;
 
     /// <param name="socket">Is disposed with this.</param>
@@ -43,6 +44,11 @@ internal sealed class ChannelSocket : IAsyncDisposable
         await _sending.WaitAsync(cancellationToken);
         try
         {
+            if (_ended)
+            {
+                throw new IOException("the connection to the pod has ended");
+            }
+
             do
             {
                 // In one frame: the server's library takes a frame for a message.
@@ -139,6 +145,12 @@ internal sealed class ChannelSocket : IAsyncDisposable
         finally
         {
             ArrayPool<byte>.Shared.Return(buffer);
+        }
+
+        _ended = true;
+        if (failure is not null)
+        {
+            _socket.Abort(); // what we would still send is for nobody
         }
 
         ended(failure);

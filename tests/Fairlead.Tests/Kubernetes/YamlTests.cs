@@ -68,6 +68,8 @@ public sealed class YamlTests
     [InlineData("a: .inf")]
     [InlineData("a: {<<: [1]}")]
     [InlineData("a: *nowhere")]
+    [InlineData("a: &x [*x]")]
+    [InlineData("? {a: b}\n: c\n")]
     public void Text_that_makes_no_object_is_an_error_with_a_line(string yaml) =>
         Should.Throw<FormatException>(() => Yaml.Parse(yaml)).Message.ShouldStartWith("line ");
 
@@ -79,9 +81,15 @@ public sealed class YamlTests
         Should.Throw<FormatException>(() => Yaml.Parse("a0: &a0 [x]\n" + string.Join('\n', lines))).Message.ShouldContain("values");
     }
 
+    [Theory]
+    [InlineData(200)]
+    [InlineData(200_000)]
+    public void Deep_nesting_is_refused(int depth) =>
+        Should.Throw<FormatException>(() => Yaml.Parse("a: " + new string('[', depth) + new string(']', depth))).Message.ShouldContain("deeper");
+
     [Fact]
-    public void Deep_nesting_is_refused() =>
-        Should.Throw<FormatException>(() => Yaml.Parse("a: " + new string('[', 200) + new string(']', 200))).Message.ShouldContain("deeper");
+    public void Anchor_of_one_document_is_unknown_in_the_next() =>
+        Should.Throw<FormatException>(() => Yaml.Parse("a: &x 1\n---\nb: *x\n")).Message.ShouldStartWith("line 3");
 
     private static string Parse(string yaml) => ((JsonNode)Yaml.Parse(yaml).Single()).ToJsonString();
 }

@@ -99,6 +99,7 @@ public sealed class KubeConfigTests : IDisposable
     {
         KubeConfig.DefaultFiles($"/a{Path.PathSeparator}{Path.PathSeparator}/b{Path.PathSeparator}/a", "/home/x").ShouldBe(["/a", "/b"]);
         KubeConfig.DefaultFiles("", "/home/x").ShouldBe(["/home/x/.kube/config"]);
+        Should.Throw<KubeConfigException>(() => KubeConfig.DefaultFiles(null, "")).Message.ShouldContain("no home directory");
     }
 
     [Theory]

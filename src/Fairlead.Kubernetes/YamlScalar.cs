@@ -1,12 +1,44 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using YamlDotNet.Core;
+using YamlDotNet.Core.Events;
 
 namespace Fairlead.Kubernetes;
 
-/// <summary>Plain scalars that are numbers: decimal, <c>0x</c>, <c>0o</c> and leading-zero octal, <c>0b</c>, and decimal fractions.</summary>
-internal static class YamlNumber
+/// <summary>What a scalar is in JSON. Quoted ones are text, plain ones may be null, a boolean or a number.</summary>
+internal static class YamlScalar
 {
-    public static bool TryParse(string text, out JsonNode? number)
+    /// <exception cref="FormatException">A number that JSON doesn't have.</exception>
+    public static JsonNode? ToJson(Scalar scalar)
+    {
+        var text = scalar.Value;
+        if (!scalar.Tag.IsEmpty && scalar.Tag.Value is "tag:yaml.org,2002:binary")
+        {
+            return JsonValue.Create(string.Concat(text.Where(c => !char.IsWhiteSpace(c))));
+        }
+
+        if (scalar.Style != ScalarStyle.Plain || (!scalar.Tag.IsEmpty && scalar.Tag.Value is "tag:yaml.org,2002:str" or "!"))
+        {
+            return JsonValue.Create(text);
+        }
+
+        switch (text)
+        {
+            case "" or "~" or "null" or "Null" or "NULL":
+                return null;
+            case "true" or "True" or "TRUE" or "yes" or "Yes" or "YES" or "on" or "On" or "ON":
+                return JsonValue.Create(true);
+            case "false" or "False" or "FALSE" or "no" or "No" or "NO" or "off" or "Off" or "OFF":
+                return JsonValue.Create(false);
+            case ".nan" or ".NaN" or ".NAN" or ".inf" or ".Inf" or ".INF" or "+.inf" or "-.inf" or "-.Inf" or "-.INF":
+                throw new FormatException($"line {scalar.Start.Line.ToString(CultureInfo.InvariantCulture)}: {text} has no form in JSON");
+        }
+
+        return TryNumber(text, out var number) ? number : JsonValue.Create(text);
+    }
+
+    /// <summary>Decimal, <c>0x</c>, <c>0o</c> and leading-zero octal, <c>0b</c>, and decimal fractions.</summary>
+    private static bool TryNumber(string text, out JsonNode? number)
     {
         number = null;
         if (text.Length == 0 || !(char.IsAsciiDigit(text[0]) || text[0] is '-' or '+' or '.'))
