@@ -32,7 +32,7 @@ internal static class Enrolment
         {
             await CheckClockAsync(gateway, time, cancellationToken);
         }
-        catch (FairleadException e) when (e.Error.Category == ErrorCategory.NotConnected && token.Expires < time.GetUtcNow())
+        catch (FairleadException e) when (e.Error is { Category: ErrorCategory.NotConnected, Code: not "clock-skew" } && token.Expires < time.GetUtcNow())
         {
             throw new FairleadException(ErrorCategory.Denied, "token-expired", "The join token has expired", $"it was valid until {token.Expires:u}, and the gateway can't be reached to ask", "Ask whoever invited you for a new token.", e);
         }
