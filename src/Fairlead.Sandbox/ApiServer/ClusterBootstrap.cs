@@ -7,7 +7,7 @@ using Fairlead.Sandbox.ApiServer.Kinds;
 namespace Fairlead.Sandbox.ApiServer;
 
 /// <summary>The objects that every cluster has from its first moment.</summary>
-internal sealed class ClusterBootstrap(IObjectStore store, ObjectWriter writer)
+internal sealed class ClusterBootstrap(IObjectStore store, ObjectWriter writer, NamespaceAdmission namespaces)
 {
     public void Run(IPEndPoint server, IPAddress serviceAddress)
     {
@@ -15,6 +15,7 @@ internal sealed class ClusterBootstrap(IObjectStore store, ObjectWriter writer)
         foreach (var name in (string[])["default", "kube-node-lease", "kube-public", "kube-system"])
         {
             Ensure(BuiltInKinds.Namespaces, new JsonObject { ["metadata"] = new JsonObject { ["name"] = name } });
+            namespaces.Furnish(name); // It may have been there before this server.
         }
 
         Ensure(BuiltInKinds.Services, new JsonObject

@@ -29,6 +29,7 @@ public sealed class KubeApiServer : IAsyncDisposable
     private readonly IObjectStore store;
     private readonly ClusterCertificates certificates;
     private readonly TokenIssuer tokens;
+    private readonly NamespaceAdmission namespaces;
     private readonly ObjectWriter writer;
     private readonly Dispatcher dispatcher;
     private readonly X509Certificate2 serving;
@@ -52,9 +53,10 @@ public sealed class KubeApiServer : IAsyncDisposable
 
         var kinds = new KindTable(store);
         var authorizer = new Authorizer(store);
+        namespaces = new NamespaceAdmission(store, certificates.AuthorityPem);
         writer = new ObjectWriter(
             store,
-            new NamespaceAdmission(store, certificates.AuthorityPem),
+            namespaces,
             new ServiceAllocator(store, options.Services),
             new ServiceAccountAdmission(store),
             new DefinitionLifecycle(store, time),
@@ -123,7 +125,7 @@ public sealed class KubeApiServer : IAsyncDisposable
         await application.StartAsync(cancellationToken);
         var address = new Uri(application.Urls.Single());
         Endpoint = new IPEndPoint(options.Listen.Address, address.Port);
-        new ClusterBootstrap(store, writer).Run(Endpoint, ServiceAddress(options));
+        new ClusterBootstrap(store, writer, namespaces).Run(Endpoint, ServiceAddress(options));
     }
 
     /// <summary>Ends watches and streams, lets other requests finish.</summary>

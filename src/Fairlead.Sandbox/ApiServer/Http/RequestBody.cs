@@ -1,11 +1,12 @@
 using System.Buffers;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Fairlead.Sandbox.ApiServer.Protobuf;
 using Microsoft.AspNetCore.Http;
 
 namespace Fairlead.Sandbox.ApiServer.Http;
 
-/// <summary>Bodies of requests, bounded and checked to be JSON.</summary>
+/// <summary>Bodies of requests, bounded and checked; JSON or, from typed clients, protobuf.</summary>
 internal static class RequestBody
 {
     /// <summary>As the real API server: the largest object that its store takes, twice.</summary>
@@ -18,12 +19,17 @@ internal static class RequestBody
         return (end < 0 ? type : type[..end]).Trim().ToLowerInvariant();
     }
 
-    /// <exception cref="StatusException">400: no JSON; 413: too large.</exception>
+    /// <exception cref="StatusException">400: it can't be read; 413: too large.</exception>
     public static async Task<JsonNode?> ReadJsonAsync(this HttpRequest request, CancellationToken cancellationToken)
     {
         var body = await request.ReadAllAsync(cancellationToken);
         try
         {
+            if (request.MediaType() == ProtobufObject.MediaType)
+            {
+                return ProtobufObject.Decode(body);
+            }
+
             return body.Length == 0 ? null : JsonText.Parse(body);
         }
         catch (JsonException failure)
@@ -35,9 +41,9 @@ internal static class RequestBody
     /// <exception cref="StatusException">400: no JSON object; 413: too large; 415: not JSON.</exception>
     public static async Task<JsonObject> ReadObjectAsync(this HttpRequest request, CancellationToken cancellationToken)
     {
-        if (request.MediaType() is not ("" or "application/json"))
+        if (request.MediaType() is not ("" or "application/json" or ProtobufObject.MediaType))
         {
-            throw Failures.UnsupportedMediaType(request.MediaType(), "application/json");
+            throw Failures.UnsupportedMediaType(request.MediaType(), $"application/json, {ProtobufObject.MediaType}");
         }
 
         return await request.ReadJsonAsync(cancellationToken) as JsonObject ?? throw Failures.BadRequest("the body of the request must be an object");

@@ -63,7 +63,7 @@ internal sealed class FieldSet
     /// <summary>Removes these fields from <paramref name="value"/>, but for those that one of <paramref name="kept"/> holds too.</summary>
     public void RemoveFrom(JsonNode value, MergeSchema schema, IReadOnlyList<FieldSet> kept)
     {
-        foreach (var (name, child) in children)
+        foreach (var (name, child) in children.Where(entry => entry.Key != "."))
         {
             var keepers = kept.Select(set => set.children.GetValueOrDefault(name)).OfType<FieldSet>().ToArray();
             switch (name[..2], value)
