@@ -24,6 +24,7 @@ internal sealed class NftRedirectCapture : ILoopbackCapture
     private readonly Socket listener;
     private readonly UdpSocketSet datagrams = new();
     private readonly SemaphoreSlim updating = new(1);
+    private int disposed;
 
     /// <summary>Elements in the kernel's sets. A UDP entry's element has its socket's port at its end.</summary>
     private readonly Dictionary<CaptureEntry, string> entries = [];
@@ -56,7 +57,7 @@ internal sealed class NftRedirectCapture : ILoopbackCapture
         var capture = new NftRedirectCapture(options, journal, recorded, socket);
         try
         {
-            await capture.table.CreateAsync((IPEndPoint)socket.LocalEndPoint!, cancellationToken);
+            await capture.table.CreateAsync((IPEndPoint)socket.LocalEndPoint!, [], cancellationToken);
             return capture;
         }
         catch
@@ -127,6 +128,11 @@ internal sealed class NftRedirectCapture : ILoopbackCapture
 
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref disposed, 1) != 0)
+        {
+            return;
+        }
+
         await updating.WaitAsync();
         try
         {
@@ -149,10 +155,21 @@ internal sealed class NftRedirectCapture : ILoopbackCapture
         var goneAddresses = owned.Where(address => !next.OwnedAddresses.Contains(address)).ToList();
         try
         {
-            await table.ChangeAsync(
-                [.. gone.Select(entry => (CollectionOf(entry.Key), entry.Value)), .. goneAddresses.Select(address => (Collection.Owned, address.ToString()))],
-                [.. added.Select(entry => (CollectionOf(entry.Key), entry.Value)), .. addedAddresses.Select(address => (Collection.Owned, address.ToString()))],
-                cancellationToken);
+            try
+            {
+                await table.ChangeAsync(
+                    Elements(gone, goneAddresses),
+                    Elements(added, addedAddresses),
+                    cancellationToken);
+            }
+            catch (HostException)
+            {
+                // Somebody flushed the ruleset, as restarting a firewall does: all of it anew.
+                await table.CreateAsync(
+                    (IPEndPoint)listener.LocalEndPoint!,
+                    Elements(entries.Except(gone).Concat(added), next.OwnedAddresses),
+                    cancellationToken);
+            }
         }
         catch
         {
@@ -202,6 +219,9 @@ internal sealed class NftRedirectCapture : ILoopbackCapture
             return new CaptureFailure(entry, $"no socket for it: {exception.Message}", null);
         }
     }
+
+    private static List<(Collection Where, string Element)> Elements(IEnumerable<KeyValuePair<CaptureEntry, string>> entries, IEnumerable<IPAddress> addresses) =>
+        [.. entries.Select(entry => (CollectionOf(entry.Key), entry.Value)), .. addresses.Select(address => (Collection.Owned, address.ToString()))];
 
     private static Collection CollectionOf(CaptureEntry entry) =>
         entry.Protocol == CaptureProtocol.Udp ? Collection.UdpPorts : entry.Port == 0 ? Collection.TcpAddresses : Collection.TcpPorts;

@@ -27,7 +27,13 @@ internal sealed class NftTable(string name)
         Owned,
     }
 
-    public Task CreateAsync(IPEndPoint listener, CancellationToken cancellationToken) => RunAsync(CreateScript(listener), cancellationToken);
+    /// <summary>Makes the table anew with these elements, in one transaction.</summary>
+    public async Task CreateAsync(IPEndPoint listener, IReadOnlyList<(Collection Where, string Element)> elements, CancellationToken cancellationToken)
+    {
+        var script = new StringBuilder(CreateScript(listener));
+        AppendElements(script, "add", elements);
+        await RunAsync(script.ToString(), cancellationToken);
+    }
 
     /// <summary>No error when it isn't there.</summary>
     public Task DeleteAsync(CancellationToken cancellationToken) => RunAsync($"add table ip {name}\ndelete table ip {name}\n", cancellationToken);

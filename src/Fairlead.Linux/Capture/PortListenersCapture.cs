@@ -15,6 +15,7 @@ internal sealed class PortListenersCapture(CaptureOptions options) : ILoopbackCa
     private readonly HashSet<CaptureEntry> datagramEntries = [];
     private readonly UdpSocketSet datagrams = new();
     private readonly SemaphoreSlim updating = new(1);
+    private int disposed;
     private readonly CancellationTokenSource stopping = new();
 
     /// <summary>One place: a listener that has accepted waits until its connection is fetched, the others wait in their backlogs.</summary>
@@ -60,6 +61,11 @@ internal sealed class PortListenersCapture(CaptureOptions options) : ILoopbackCa
 
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref disposed, 1) != 0)
+        {
+            return;
+        }
+
         await updating.WaitAsync();
         await stopping.CancelAsync();
         foreach (var entry in listeners.Keys.ToList())

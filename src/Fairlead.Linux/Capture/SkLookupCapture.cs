@@ -20,6 +20,9 @@ internal sealed class SkLookupCapture : ILoopbackCapture
     /// <summary>Keys in the kernel's table: every address of a /14 with a key of its own and as many ports again. 4 MiB of buckets, elements on demand.</summary>
     private const int MaxKeys = 1 << 19;
 
+    /// <summary>The first kernel whose programs may ask by which device a packet came.</summary>
+    private static readonly Version IngressInterfaceSince = new(5, 17);
+
     private readonly CaptureOptions options;
     private readonly BpfMap<ulong, byte> table;
     private readonly BpfMap<uint, ulong> sockets;
@@ -28,6 +31,7 @@ internal sealed class SkLookupCapture : ILoopbackCapture
     private readonly UdpIntake intake;
     private readonly RawUdpSender sender;
     private readonly SemaphoreSlim updating = new(1);
+    private int disposed;
     private readonly HashSet<ulong> installed = [];
 
     private SkLookupCapture(CaptureOptions options, DisposeStack undo)
@@ -40,7 +44,7 @@ internal sealed class SkLookupCapture : ILoopbackCapture
         sender = undo.Push(new RawUdpSender());
         sockets.Set(SkLookupProgram.TcpSocket, (ulong)listener.SafeHandle.DangerousGetHandle());
         sockets.Set(SkLookupProgram.UdpSocket, (ulong)intake.Handle.DangerousGetHandle());
-        program = undo.Push(BpfProgram.LoadSocketLookup("fairlead_lookup", SkLookupProgram.Assemble(table.Descriptor, sockets.Descriptor)));
+        program = undo.Push(Load(loopbackOnly: Environment.OSVersion.Version >= IngressInterfaceSince));
         program.AttachToCurrentNamespace();
 
         // Owning the sockets' own address refuses whoever connects to them directly.
@@ -109,6 +113,11 @@ internal sealed class SkLookupCapture : ILoopbackCapture
 
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref disposed, 1) != 0)
+        {
+            return;
+        }
+
         await updating.WaitAsync();
         program.Dispose(); // first: from here the host's own lookup decides
         listener.Dispose();
@@ -118,6 +127,9 @@ internal sealed class SkLookupCapture : ILoopbackCapture
         table.Dispose();
         updating.Dispose();
     }
+
+    private BpfProgram Load(bool loopbackOnly) =>
+        BpfProgram.LoadSocketLookup("fairlead_lookup", SkLookupProgram.Assemble(table.Descriptor, sockets.Descriptor, loopbackOnly));
 
     /// <summary>
     /// An address flips between "the host's" and "ours" by one key, so its ports are set before it and removed after it: no connection

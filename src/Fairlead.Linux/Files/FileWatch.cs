@@ -73,9 +73,14 @@ internal static class FileWatch
         }
     }
 
-    /// <summary>Watches each directory on the way with the name that matters there, and the file.</summary>
+    /// <summary>
+    /// Watches each directory on the way with the name that matters there, and the file; lets go what is no longer on the way. A
+    /// descriptor that isn't in <paramref name="watches"/> is a stale one.
+    /// </summary>
     private static void Watch(SafeFileHandle inotify, string path, Dictionary<int, string?> watches)
     {
+        var before = watches.Keys.ToList();
+        watches.Clear();
         var hop = path;
         for (var link = 0; link < MaxLinks; link++)
         {
@@ -84,6 +89,11 @@ internal static class FileWatch
             if (watch < 0 && link == 0)
             {
                 throw FileFailure.Of(Errno.Last, directory, "watch");
+            }
+
+            if (watch < 0)
+            {
+                return; // a link into a directory that isn't there
             }
 
             // Two hops in one directory: any name there counts.
@@ -100,6 +110,12 @@ internal static class FileWatch
         if (own >= 0)
         {
             watches[own] = null;
+        }
+
+        foreach (var stale in before.Where(watch => !watches.ContainsKey(watch)))
+        {
+            // Fails for those that the kernel dropped together with their file.
+            _ = Libc.InotifyRemove(inotify, stale);
         }
     }
 
@@ -139,7 +155,7 @@ internal static class FileWatch
                 var mask = *(uint*)(buffer + at + 4);
                 var nameLength = *(int*)(buffer + at + 12);
                 var name = Encoding.UTF8.GetString(buffer + at + Header, nameLength).TrimEnd('\0');
-                matters |= (mask & Overflow) != 0 || !watches.TryGetValue(watch, out var wanted) || wanted is null || wanted == name;
+                matters |= (mask & Overflow) != 0 || (watches.TryGetValue(watch, out var wanted) && (wanted is null || wanted == name));
                 at += Header + nameLength;
             }
         }

@@ -143,8 +143,16 @@ internal sealed class HostJournal : IHostJournal
         }
         catch (IOException exception)
         {
-            // What was written of the line is overwritten by the next one, or is a cut line at the end.
-            RandomAccess.SetLength(file, length);
+            // What was written of the line is overwritten by the next one. Its rest would be a damaged line, so it is cut off if that goes.
+            try
+            {
+                RandomAccess.SetLength(file, length);
+            }
+            catch (IOException)
+            {
+                // The first error is the one to tell.
+            }
+
             throw FileFailure.Of(exception, path, "write");
         }
     }

@@ -26,6 +26,7 @@ public interface ILoopbackCapture : IAsyncDisposable
     Task<CaptureResult> UpdateAsync(CaptureTable next, CancellationToken cancellationToken);
 
     /// <summary>The next TCP connection. The caller owns the socket.</summary>
+    /// <exception cref="SocketException">None could be accepted just now, such as out of descriptors: it stays in the backlog, try again in a moment.</exception>
     /// <exception cref="ObjectDisposedException">The capture was disposed.</exception>
     ValueTask<CapturedConnection> AcceptAsync(CancellationToken cancellationToken);
 

@@ -200,7 +200,7 @@ public sealed class CaptureTests : IDisposable
         Update(capture, Tcp(Service, 80), Udp(Service, 53));
         var accepting = capture.AcceptAsync(Cancel).AsTask();
         var receiving = capture.ReceiveAsync(new byte[10], Cancel).AsTask();
-        ns.Inside(() => capture.DisposeAsync().AsTask().Wait(TimeSpan.FromSeconds(10))).ShouldBeTrue();
+        await capture.DisposeAsync();
         await Should.ThrowAsync<ObjectDisposedException>(accepting);
         await Should.ThrowAsync<ObjectDisposedException>(receiving);
         ns.Journal.Pending.ShouldBeEmpty();
@@ -219,7 +219,7 @@ public sealed class CaptureTests : IDisposable
         var change = ns.Journal.Pending.ShouldHaveSingleItem();
         for (var time = 0; time < 2; time++)
         {
-            ns.Inside(() => ns.Host.TryUndoAsync(change, CancellationToken.None).GetAwaiter().GetResult()).ShouldBeTrue();
+            ns.Inside(() => ns.Host.TryUndoAsync(change, CancellationToken.None)).ShouldBeTrue();
             ns.Run("nft", "list", "ruleset").ShouldBe(rules);
         }
     }
@@ -229,7 +229,7 @@ public sealed class CaptureTests : IDisposable
     {
         using var server = ns.Serve(new IPEndPoint(IPAddress.Any, 8080), 1);
         await using var capture = Open(CaptureWay.PortListeners);
-        var result = ns.Inside(() => capture.UpdateAsync(new CaptureTable([Tcp(Service, 8080), Tcp(Service, 80), Tcp(Service, 0)], []), CancellationToken.None).GetAwaiter().GetResult());
+        var result = ns.Inside(() => capture.UpdateAsync(new CaptureTable([Tcp(Service, 8080), Tcp(Service, 80), Tcp(Service, 0)], []), CancellationToken.None));
         result.Failures.Count.ShouldBe(2);
         var taken = result.Failures.Single(failure => failure.Entry.Port == 8080);
         taken.HolderPid.ShouldBe(Environment.ProcessId);
@@ -240,10 +240,64 @@ public sealed class CaptureTests : IDisposable
     }
 
     [Fact]
+    public async Task Redirect_whose_table_somebody_flushed_is_whole_after_the_next_update()
+    {
+        await using var capture = Open(CaptureWay.NftRedirect);
+        Update(capture, Tcp(Service, 80), Tcp(Service, 81), Udp(Service, 53));
+        ns.Run("nft", "flush", "ruleset");
+        Update(capture, Tcp(Service, 80), Tcp(Other, 80), Udp(Service, 53)).Failures.ShouldBeEmpty();
+        await AcceptedAsync(capture, Service, 80);
+        await AcceptedAsync(capture, Other, 80);
+        await RefusedAsync(Service, 81);
+    }
+
+    [Fact]
+    public async Task Lesser_way_comes_with_the_reasons_against_the_better_ones()
+    {
+        // No host has this address, so the sockets of the better ways can't be opened.
+        var selection = ns.Inside(() => ns.Host.OpenCaptureAsync(new CaptureOptions(IPNetwork.Parse("203.0.113.0/24")), ns.Journal, CancellationToken.None));
+        await using var capture = selection.Capture;
+        capture.Way.ShouldBe(CaptureWay.PortListeners);
+        selection.Rejected.Select(rejection => rejection.Way).ShouldBe([CaptureWay.SkLookup, CaptureWay.NftRedirect]);
+        selection.Rejected.ShouldAllBe(rejection => rejection.Reason.Contains("assign requested address", StringComparison.Ordinal));
+        Should.Throw<Fairlead.Platform.HostException>(() => ns.Inside(() => ns.Host.OpenCaptureAsync(
+            new CaptureOptions(IPNetwork.Parse("203.0.113.0/24"), CaptureWay.SkLookup), ns.Journal, CancellationToken.None)));
+        ns.Journal.Pending.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Neighbour_on_the_network_gets_no_service_even_where_loopback_addresses_are_routed()
+    {
+        using var neighbour = new LoopbackNamespace();
+        ns.Run("ip", "link", "add", "outside", "type", "veth", "peer", "name", "outside", "netns", neighbour.Path);
+        ns.Run("ip", "address", "add", "192.0.2.1/24", "dev", "outside");
+        ns.Run("ip", "link", "set", "outside", "up");
+        ns.Run("sysctl", "-qw", "net.ipv4.conf.all.route_localnet=1");
+        neighbour.Run("ip", "link", "set", "lo", "down");
+        neighbour.Run("ip", "address", "add", "192.0.2.2/24", "dev", "outside");
+        neighbour.Run("ip", "link", "set", "outside", "up");
+        neighbour.Run("sysctl", "-qw", "net.ipv4.conf.all.route_localnet=1");
+        neighbour.Run("ip", "route", "add", "127.72.0.0/14", "via", "192.0.2.1");
+        using var server = ns.Serve(new IPEndPoint(IPAddress.Any, 8080), 1);
+        await using var capture = Open(CaptureWay.SkLookup);
+
+        // The way there is open: the neighbour reaches what isn't captured.
+        (await neighbour.GreetingAsync("127.72.0.6", 8080)).ShouldBe((byte)1);
+        Update(capture, Tcp(Service, 80), Tcp(Other, 8080));
+        foreach (var destination in new[] { new IPEndPoint(Service, 80), new IPEndPoint(Other, 8080) })
+        {
+            using var client = neighbour.Tcp();
+            (await Should.ThrowAsync<SocketException>(async () => await client.ConnectAsync(destination, Cancel))).SocketErrorCode.ShouldBe(SocketError.ConnectionRefused);
+        }
+
+        await AcceptedAsync(capture, Service, 80);
+    }
+
+    [Fact]
     public async Task Two_captures_with_ranges_of_their_own_live_side_by_side()
     {
         await using var first = Open(CaptureWay.SkLookup);
-        var second = ns.Inside(() => ns.Host.OpenCaptureAsync(new CaptureOptions(IPNetwork.Parse("127.80.0.0/16"), CaptureWay.SkLookup), ns.Journal, CancellationToken.None).GetAwaiter().GetResult()).Capture;
+        var second = ns.Inside(() => ns.Host.OpenCaptureAsync(new CaptureOptions(IPNetwork.Parse("127.80.0.0/16"), CaptureWay.SkLookup), ns.Journal, CancellationToken.None)).Capture;
         await using var alsoSecond = second;
         var far = IPAddress.Parse("127.80.0.1");
         Update(first, Tcp(Service, 80));
@@ -312,9 +366,9 @@ public sealed class CaptureTests : IDisposable
 
         public ValueTask DisposeAsync()
         {
-            ns.Inside(() =>
+            ns.Inside(async () =>
             {
-                inner.DisposeAsync().AsTask().Wait();
+                await inner.DisposeAsync();
                 return true;
             });
             return ValueTask.CompletedTask;

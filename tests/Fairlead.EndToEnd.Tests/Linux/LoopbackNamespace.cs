@@ -18,15 +18,20 @@ internal sealed class LoopbackNamespace : IDisposable
     {
         networkNamespace = NetworkNamespace.Create($"/run/{directory.Name}");
         Run("ip", "link", "set", "lo", "up").ShouldBe("");
-        Host = new LinuxHost(new LinuxHostPaths(Path.Combine(directory.FullName, "state"), Path.Combine(directory.FullName, "run"), "/dev/null"));
+        Host = new LinuxHost(new LinuxHostPaths(System.IO.Path.Combine(directory.FullName, "state"), System.IO.Path.Combine(directory.FullName, "run"), "/dev/null"));
         Journal = Host.OpenJournal();
     }
+
+    public string Path => networkNamespace.Path;
 
     public LinuxHost Host { get; }
 
     public IHostJournal Journal { get; }
 
     public T Inside<T>(Func<T> action) => networkNamespace.Run(action);
+
+    /// <summary>To its end, with all its continuations, on a thread inside.</summary>
+    public T Inside<T>(Func<Task<T>> action) => networkNamespace.Run(() => NamespaceThread.Run(action));
 
     /// <summary>The command's output; it must succeed.</summary>
     public string Run(string program, params string[] arguments)
@@ -39,11 +44,11 @@ internal sealed class LoopbackNamespace : IDisposable
     }
 
     public CaptureSelection Open(CaptureWay? way) =>
-        Inside(() => Host.OpenCaptureAsync(new CaptureOptions(CaptureOptions.DefaultRange, way), Journal, CancellationToken.None).GetAwaiter().GetResult());
+        Inside(() => Host.OpenCaptureAsync(new CaptureOptions(CaptureOptions.DefaultRange, way), Journal, CancellationToken.None));
 
     /// <summary>Inside, as the nft program must be started there.</summary>
     public CaptureResult Update(ILoopbackCapture capture, params IEnumerable<CaptureEntry> entries) =>
-        Inside(() => capture.UpdateAsync(new CaptureTable(entries, []), CancellationToken.None).GetAwaiter().GetResult());
+        Inside(() => capture.UpdateAsync(new CaptureTable(entries, []), CancellationToken.None));
 
     public Socket Tcp() => Inside(() => new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp));
 
