@@ -58,8 +58,10 @@ internal sealed class WebServer(
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "fairlead-gateway" });
         builder.Services.AddSingleton(loggers);
         builder.Services.AddRoutingCore();
-        builder.Services.AddWebSocketTunnel();
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(Configure);
+
+        // After Kestrel, which brings its own transport only where there is none yet.
+        builder.Services.AddWebSocketTunnel();
         var built = app = builder.Build();
         var errors = new ApiErrors(loggers.CreateLogger<ApiErrors>());
         built.MapWhen(context => context.Features.Get<HealthListener>() is not null, branch => branch.Run(health.HandleAsync));
