@@ -16,7 +16,8 @@ internal static class PodValidation
         }
     }
 
-    public static void Spec(JsonObject spec, string field, FieldErrors errors)
+    /// <param name="claims">Names that mounts may use besides the spec's own volumes.</param>
+    public static void Spec(JsonObject spec, string field, FieldErrors errors, IEnumerable<string>? claims = null)
     {
         if (!spec.Maps("containers").Any())
         {
@@ -28,6 +29,8 @@ internal static class PodValidation
         {
             Unique(volume, volumes, at, errors);
         }
+
+        volumes.UnionWith(claims ?? []);
 
         var names = new HashSet<string>();
         foreach (var list in (ReadOnlySpan<string>)["containers", "initContainers", "ephemeralContainers"])

@@ -57,7 +57,9 @@ internal static class WorkloadValidation
         }
 
         workload.Immutable("field is immutable", "spec", "selector");
-        PodValidation.Spec(template.Map("spec") ?? [], "spec.template.spec", errors);
+        // A StatefulSet's claims become volumes of its pods (docs: StatefulSet, volumeClaimTemplates).
+        var claims = (value.Map("spec") ?? []).Maps("volumeClaimTemplates").Select(claim => claim.Text("metadata", "name") ?? "");
+        PodValidation.Spec(template.Map("spec") ?? [], "spec.template.spec", errors, claims);
         if (template.Text("spec", "restartPolicy") is { } policy and not "Always")
         {
             errors.Unsupported("spec.template.spec.restartPolicy", policy, ["Always"]);
