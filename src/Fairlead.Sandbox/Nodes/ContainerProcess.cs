@@ -10,6 +10,9 @@ namespace Fairlead.Sandbox.Nodes;
 /// </summary>
 internal sealed class ContainerProcess : IAsyncDisposable
 {
+    /// <summary>Milliseconds; a start takes some tens.</summary>
+    private const int Poll = 2;
+
     private readonly Process process;
     private readonly PseudoTerminal? terminal;
     private readonly Task<int> exited;
@@ -34,10 +37,12 @@ internal sealed class ContainerProcess : IAsyncDisposable
     /// <summary>The first process of the container, as this process sees it; 0 until it is there.</summary>
     internal int InitPid { get; private set; }
 
+    /// <summary>Returns when the container's root is in place, or when it has ended before.</summary>
     /// <param name="script">A script of <see cref="StartScript"/>, in a file.</param>
+    /// <param name="started">The file that the script makes.</param>
     /// <param name="targetPid">Share the PID namespace of this process instead of making one.</param>
     internal static async Task<ContainerProcess> StartAsync(
-        NetworkNamespace network, string script, bool tty, int? targetPid, CancellationToken cancellationToken)
+        NetworkNamespace network, string script, string started, bool tty, int? targetPid, CancellationToken cancellationToken)
     {
         List<string> words = targetPid is { } target
             ? ["/usr/bin/nsenter", $"--pid=/proc/{target}/ns/pid", "--", "/usr/bin/unshare", "--mount", "--uts", "--ipc", "--", "/bin/sh", script]
@@ -46,6 +51,11 @@ internal sealed class ContainerProcess : IAsyncDisposable
         try
         {
             await container.FindInitAsync(cancellationToken);
+            while (!File.Exists(started) && !container.exited.IsCompleted)
+            {
+                await Task.Delay(Poll, cancellationToken);
+            }
+
             return container;
         }
         catch
@@ -149,7 +159,7 @@ internal sealed class ContainerProcess : IAsyncDisposable
                 return;
             }
 
-            await Task.Delay(2, cancellationToken);
+            await Task.Delay(Poll, cancellationToken);
         }
     }
 }

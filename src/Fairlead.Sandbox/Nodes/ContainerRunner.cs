@@ -188,7 +188,8 @@ internal sealed partial class ContainerRunner(NodeContext node, IPodScope scope,
         var target = kind == ContainerKind.Ephemeral && spec.Text("targetContainerName") is { Length: > 0 } name
             ? scope.Find(name)?.process?.InitPid ?? throw new ContainerConfigException($"the target container {name} is not running")
             : (int?)null;
-        var started = await ContainerProcess.StartAsync(scope.Network.Namespace, script, toStart.Tty, target, stopping.Token);
+        var started = await ContainerProcess.StartAsync(
+            scope.Network.Namespace, script, StartScript.StartedFile(toStart.Layer), toStart.Tty, target, stopping.Token);
         lock (gate)
         {
             killReason = null;

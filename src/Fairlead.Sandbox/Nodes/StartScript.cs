@@ -60,6 +60,7 @@ internal static class StartScript
         }
 
         Line($"mkdir -p {Quote(plan.WorkingDirectory)}");
+        Line($": > {Quote(OldRoot + StartedFile(plan.Layer))}");
         Line($"umount -l {OldRoot}");
         Line($"rmdir {OldRoot}");
         if (plan.ReadOnlyRoot)
@@ -87,6 +88,9 @@ internal static class StartScript
         Line("exec " + string.Join(' ', words.Select(Quote)));
         return script.ToString();
     }
+
+    /// <summary>Appears once the container's root is in place: nothing may be executed in it before.</summary>
+    internal static string StartedFile(string layer) => layer + "/started";
 
     /// <summary>One word for a POSIX shell.</summary>
     internal static string Quote(string text) => $"'{text.Replace("'", "'\\''")}'";
