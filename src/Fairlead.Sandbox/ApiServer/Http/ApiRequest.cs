@@ -7,6 +7,9 @@ namespace Fairlead.Sandbox.ApiServer.Http;
 /// <summary>What a URL below /api/v1 or /apis/GROUP/VERSION names, and the verb that method and query make of it.</summary>
 internal sealed record ApiRequest(ResourceId Resource, string? Namespace, string Name, string Subresource, string Verb)
 {
+    /// <summary>The one name that a list or watch asks for by <c>fieldSelector=metadata.name=NAME</c>; a rule's resourceNames cover it.</summary>
+    private string SelectedName { get; init; } = "";
+
     public AccessRequest Access => new(Verb)
     {
         Group = Resource.Group,
@@ -14,7 +17,7 @@ internal sealed record ApiRequest(ResourceId Resource, string? Namespace, string
         Subresource = Subresource,
         // A namespace is looked at with the rights one has inside it.
         Namespace = Resource == BuiltInKinds.Namespaces && Name.Length > 0 ? Name : Namespace,
-        Name = Name,
+        Name = Name.Length > 0 ? Name : SelectedName,
     };
 
     /// <summary>Null when the path is none of a resource.</summary>
@@ -46,7 +49,16 @@ internal sealed record ApiRequest(ResourceId Resource, string? Namespace, string
                 where,
                 tail.ElementAtOrDefault(0) ?? "",
                 tail.ElementAtOrDefault(1) ?? "",
-                VerbOf(request, tail.Length > 0));
+                VerbOf(request, tail.Length > 0))
+            {
+                SelectedName = NameSelectedBy(request.Query["fieldSelector"].ToString()),
+            };
+    }
+
+    private static string NameSelectedBy(string fieldSelector)
+    {
+        const string field = "metadata.name=";
+        return fieldSelector.Split(',').FirstOrDefault(term => term.StartsWith(field, StringComparison.Ordinal))?[field.Length..].TrimStart('=') ?? "";
     }
 
     private static string VerbOf(HttpRequest request, bool named) => request.Method switch
