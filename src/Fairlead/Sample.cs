@@ -68,7 +68,7 @@ internal sealed class Sample
 
     private async Task WaitAsync(KubernetesClient client, IProgress<string> progress, CancellationToken cancellationToken)
     {
-        var wanted = _objects.Sum(o => o["kind"]?.GetValue<string>() is "Deployment" or "StatefulSet" ? o["spec"]?["replicas"]?.GetValue<int>() ?? 1 : 0);
+        var wanted = _objects.Sum(o => o["kind"]?.GetValue<string>() is "Deployment" or "StatefulSet" ? o["spec"]?["replicas"]?.GetValue<long>() ?? 1 : 0);
         var started = TimeProvider.System.GetTimestamp();
         while (true)
         {
