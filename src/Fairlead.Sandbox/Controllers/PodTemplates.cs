@@ -44,10 +44,10 @@ internal static class PodTemplates
 
     internal static bool IsReady(JsonObject pod) => Conditions.Holds(pod, "Ready");
 
-    /// <summary>The same text for the same value, whatever the order of its fields.</summary>
+    /// <summary>The same text for the same value, whatever the order of its fields. Clients send null for what is absent.</summary>
     private static string Canonical(JsonNode? node) => node switch
     {
-        JsonObject o => $"{{{string.Join(',', o.OrderBy(p => p.Key, StringComparer.Ordinal).Select(p => $"{p.Key}:{Canonical(p.Value)}"))}}}",
+        JsonObject o => $"{{{string.Join(',', o.Where(p => p.Value is not null).OrderBy(p => p.Key, StringComparer.Ordinal).Select(p => $"{p.Key}:{Canonical(p.Value)}"))}}}",
         JsonArray a => $"[{string.Join(',', a.Select(Canonical))}]",
         _ => node?.ToJsonString() ?? "null",
     };

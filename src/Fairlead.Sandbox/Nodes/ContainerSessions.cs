@@ -57,6 +57,7 @@ internal sealed class LogStream : Stream
     private readonly CancellationTokenSource stop = new();
     private readonly Stream reader;
     private readonly Task copying;
+    private int disposed;
 
     internal LogStream(ContainerLog log, LogOptions options)
     {
@@ -97,16 +98,21 @@ internal sealed class LogStream : Stream
 
     public override async ValueTask DisposeAsync()
     {
-        await stop.CancelAsync();
-        await reader.DisposeAsync();
-        await copying;
-        stop.Dispose();
+        if (Interlocked.Exchange(ref disposed, 1) == 0)
+        {
+            await stop.CancelAsync();
+            await reader.DisposeAsync();
+            await copying;
+            stop.Dispose();
+        }
+
         await base.DisposeAsync();
     }
 
+    /// <summary>Without waiting for the copying, which ends by itself: prefer <see cref="DisposeAsync"/>.</summary>
     protected override void Dispose(bool disposing)
     {
-        if (disposing)
+        if (disposing && Interlocked.Exchange(ref disposed, 1) == 0)
         {
             stop.Cancel();
             reader.Dispose();

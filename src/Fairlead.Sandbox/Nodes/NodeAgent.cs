@@ -5,11 +5,12 @@ using System.Text.Json.Nodes;
 using Fairlead.Sandbox.ApiServer;
 using Fairlead.Sandbox.Network;
 using Fairlead.Sandbox.Objects;
+using Microsoft.Extensions.Logging;
 
 namespace Fairlead.Sandbox.Nodes;
 
 /// <summary>The node: gives every pod a worker, and answers the API server's questions about running containers.</summary>
-internal sealed class NodeAgent : INodeAgent
+internal sealed partial class NodeAgent : INodeAgent
 {
     private static readonly TimeSpan TokenCheck = TimeSpan.FromMinutes(1);
 
@@ -131,12 +132,17 @@ internal sealed class NodeAgent : INodeAgent
 
     private async Task RunAsync(string uid, PodWorker worker)
     {
-        using (worker)
+        try
         {
             await worker.RunAsync();
         }
+        catch (Exception e)
+        {
+            LogFailure(worker.Pod.Key(), e);
+        }
 
         workers.TryRemove(uid, out _);
+        worker.Dispose();
     }
 
     private void Refresh(string @namespace)
@@ -158,4 +164,9 @@ internal sealed class NodeAgent : INodeAgent
             }
         }
     }
+
+    private void LogFailure(ObjectKey pod, Exception e) => LogFailure(node.Logger, pod, e);
+
+    [LoggerMessage(3103, LogLevel.Error, "Pod {Pod} could not be cleaned up")]
+    private static partial void LogFailure(ILogger logger, ObjectKey pod, Exception e);
 }

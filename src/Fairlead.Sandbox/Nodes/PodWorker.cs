@@ -29,6 +29,8 @@ internal sealed partial class PodWorker : IPodScope, IDisposable
     private PodNetwork? network;
     private PodVolumes? volumes;
     private bool initialized;
+    private DateTimeOffset stopBy = DateTimeOffset.MaxValue;
+    private bool disposed;
 
     internal PodWorker(NodeContext node, JsonObject pod)
     {
@@ -85,8 +87,19 @@ internal sealed partial class PodWorker : IPodScope, IDisposable
     /// <summary>Begins the end: containers have until <paramref name="grace"/> is over. Later calls can only shorten it.</summary>
     internal void Stop(TimeSpan grace)
     {
-        deadline.CancelAfter(grace);
-        stopping.Cancel();
+        lock (gate)
+        {
+            var end = node.Time.GetUtcNow() + grace;
+            if (disposed || end >= stopBy)
+            {
+                return; // The watch may tell of a deletion after its work is done.
+            }
+
+            stopBy = end;
+            deadline.CancelAfter(grace);
+        }
+
+        _ = stopping.CancelAsync();
     }
 
     /// <summary>ConfigMaps, Secrets or time have changed: rewrites the pod's volumes.</summary>
@@ -130,6 +143,11 @@ internal sealed partial class PodWorker : IPodScope, IDisposable
 
     public void Dispose()
     {
+        lock (gate)
+        {
+            disposed = true;
+        }
+
         stopping.Dispose();
         deadline.Dispose();
         foreach (var runner in All)
