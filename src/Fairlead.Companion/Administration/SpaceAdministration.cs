@@ -14,6 +14,9 @@ public sealed partial class SpaceAdministration(TimeProvider? time = null) : ISp
 {
     private const string FieldManager = "fairlead";
     private static readonly TimeSpan ReadyTimeout = TimeSpan.FromMinutes(3);
+
+    /// <summary>A start takes a second or two; what takes longer has a reason that the person wants to see.</summary>
+    private static readonly TimeSpan PatienceWithoutReason = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan DeleteTimeout = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(200);
 
@@ -96,6 +99,11 @@ public sealed partial class SpaceAdministration(TimeProvider? time = null) : ISp
             {
                 var space = await client.GetAsync(Resources.ConfigMaps, ClusterObjects.Namespace, ClusterObjects.SpaceConfigMap, cancellationToken);
                 (done, state) = EndpointsOf(space).Count > 0 ? (true, "the gateway is ready") : (false, "waiting for the gateway to publish where it is reached");
+            }
+
+            if (!done && clock.GetElapsedTime(began) > PatienceWithoutReason && await FindProblemsAsync(client, deployment, cancellationToken) is { Count: > 0 } reasons)
+            {
+                state += ": " + string.Join("; ", reasons);
             }
 
             if (state != told)
