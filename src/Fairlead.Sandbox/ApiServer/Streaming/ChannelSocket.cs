@@ -13,6 +13,11 @@ internal sealed class ChannelSocket(WebSocket socket) : IDisposable
     /// <summary>The largest message taken from a client; kubectl sends up to 32 KiB at a time.</summary>
     private const int MessageLimit = 1024 * 1024;
 
+    /// <summary>
+    /// How long the client may take to read what was sent and answer the close: the connection is reset before only if it doesn't.
+    /// </summary>
+    public static readonly TimeSpan CloseTimeout = TimeSpan.FromSeconds(5);
+
     private readonly SemaphoreSlim sending = new(1, 1);
     private byte[] received = new byte[64 * 1024];
 
@@ -102,6 +107,17 @@ internal sealed class ChannelSocket(WebSocket socket) : IDisposable
         if (socket.State is WebSocketState.Open or WebSocketState.CloseReceived)
         {
             await socket.CloseOutputAsync(status, why, cancellationToken);
+        }
+    }
+
+    /// <summary>Waits for the client's close, reading past whatever it still sends.</summary>
+    public async Task DrainAsync(CancellationToken cancellationToken)
+    {
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        end.CancelAfter(CloseTimeout);
+        while (await ReceiveAsync(end.Token) is not null)
+        {
+            // Nobody is there to take it.
         }
     }
 

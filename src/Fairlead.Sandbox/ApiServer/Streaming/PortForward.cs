@@ -48,10 +48,15 @@ internal sealed class PortForward(ChannelSocket socket, JsonObject pod, INodeAge
         {
             await Task.WhenAll(ports.Select((port, index) => ForwardAsync(index, port, end.Token)));
             await socket.CloseAsync(WebSocketCloseStatus.NormalClosure, "", end.Token);
+            end.CancelAfter(ChannelSocket.CloseTimeout);
+        }
+        catch
+        {
+            await end.CancelAsync();
+            throw;
         }
         finally
         {
-            await end.CancelAsync();
             await input;
         }
     }

@@ -18,9 +18,6 @@ internal sealed class RemoteCommand : IDisposable
     private const byte SizeChannel = 4;
     private const byte CloseChannel = 255;
 
-    /// <summary>How long the client may take to answer the close.</summary>
-    private static readonly TimeSpan CloseTimeout = TimeSpan.FromSeconds(5);
-
     private readonly ChannelSocket socket;
     private readonly ExecRequest request;
     private readonly CancellationTokenSource end;
@@ -50,6 +47,7 @@ internal sealed class RemoteCommand : IDisposable
         catch (StatusException failure)
         {
             await command.FinishAsync(failure.ToStatus());
+            await accepted.DrainAsync(alive.Token);
         }
         catch (Exception failure) when (failure is OperationCanceledException or WebSocketException)
         {
@@ -68,7 +66,7 @@ internal sealed class RemoteCommand : IDisposable
                 request.Stdout ? socket.CopyFromAsync(session.Stdout, StdoutChannel, end.Token) : Task.CompletedTask,
                 request.Stderr ? socket.CopyFromAsync(session.Stderr, StderrChannel, end.Token) : Task.CompletedTask);
             await FinishAsync(Ended(await session.ExitCode.WaitAsync(end.Token)));
-            end.CancelAfter(CloseTimeout);
+            end.CancelAfter(ChannelSocket.CloseTimeout);
         }
         catch
         {
