@@ -33,6 +33,8 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
     private readonly HostsResolver hosts;
     private readonly SpaceRegistry spaces;
     private readonly ConsumePipeline pipeline;
+    private readonly TcpFlows tcp;
+    private readonly DatagramFlows datagrams;
     private readonly List<Task> parts = [];
     private Task passes = Task.CompletedTask;
     private LocalApiServer? api;
@@ -47,6 +49,8 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
         capture = selection.Capture;
         spaces = new SpaceRegistry(store, links, book, time, loggers);
         pipeline = new ConsumePipeline(spaces, book, capture, hosts, time, loggers.CreateLogger<ConsumePipeline>());
+        tcp = new TcpFlows(capture, FindDestination, time, loggers.CreateLogger<TcpFlows>());
+        datagrams = new DatagramFlows(capture, FindDestination, time, loggers.CreateLogger<DatagramFlows>());
     }
 
     /// <exception cref="HostException">The host refuses what is needed; nothing is left on it.</exception>
@@ -136,7 +140,7 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
 
         try
         {
-            daemon.StartParts(time);
+            daemon.StartParts();
             await daemon.StartApiAsync(options, host, settings, Describe(selection), time, cancellationToken);
             return daemon;
         }
@@ -156,15 +160,15 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
         },
         selection.Rejected.Count == 0 ? null : string.Join("; ", selection.Rejected.Select(rejection => rejection.Reason)));
 
-    private void StartParts(TimeProvider time)
+    private void StartParts()
     {
         spaces.Load();
         passes = pipeline.RunAsync(stopping.Token);
         parts.Add(passes);
         parts.Add(FollowSpacesAsync());
         parts.Add(FollowHostsFileAsync());
-        parts.Add(new TcpFlows(capture, FindDestination, time, loggers.CreateLogger<TcpFlows>()).RunAsync(stopping.Token));
-        parts.Add(new DatagramFlows(capture, FindDestination, time, loggers.CreateLogger<DatagramFlows>()).RunAsync(stopping.Token));
+        parts.Add(tcp.RunAsync(stopping.Token));
+        parts.Add(datagrams.RunAsync(stopping.Token));
     }
 
     private async Task StartApiAsync(DaemonOptions options, IHost host, DaemonSettings settings, CaptureStatus captureStatus, TimeProvider time, CancellationToken cancellationToken)
@@ -175,7 +179,7 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
             new ConsumeService(spaces, pipeline, time),
             pipeline.Applied,
             settings,
-            new Doctor(captureStatus, hosts, pipeline, time),
+            new Doctor(captureStatus, hosts, pipeline, tcp, datagrams, time),
             log,
             ShutDownAsync,
             time,

@@ -1,20 +1,21 @@
 using Fairlead.Contracts.Errors;
 using Fairlead.Contracts.Local;
 using Fairlead.Daemon.Consume;
+using Fairlead.Daemon.Flows;
 using Fairlead.Daemon.Spaces;
 using Fairlead.Platform;
 
 namespace Fairlead.Daemon.Api;
 
 /// <summary>Checks this host, the caller's spaces and the way between, and says what to do.</summary>
-internal sealed class Doctor(CaptureStatus capture, HostsResolver hosts, ConsumePipeline pipeline, TimeProvider time)
+internal sealed class Doctor(CaptureStatus capture, HostsResolver hosts, ConsumePipeline pipeline, TcpFlows tcp, DatagramFlows datagrams, TimeProvider time)
 {
     /// <summary>A gateway that does not answer within it counts as unreachable.</summary>
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(5);
 
     public async Task<DoctorReport> ExamineAsync(Caller caller, CancellationToken cancellationToken)
     {
-        List<DoctorCheck> checks = [CheckCapture(), await CheckHostsAsync(cancellationToken)];
+        List<DoctorCheck> checks = [CheckCapture(), await CheckHostsAsync(cancellationToken), CheckFlows()];
         var mine = caller.Visible.ToList();
         if (mine.Count == 0)
         {
@@ -35,6 +36,14 @@ internal sealed class Doctor(CaptureStatus capture, HostsResolver hosts, Consume
     private DoctorCheck CheckCapture() => capture.Reason is null
         ? new DoctorCheck("capture", CheckResult.Ok, $"Flows are captured by {capture.Method}.", null)
         : new DoctorCheck("capture", CheckResult.Warning, $"Flows are captured by {capture.Method}, because: {capture.Reason}.", "A kernel from 5.9 on that allows BPF lets local programs keep every port (option capture).");
+
+    private DoctorCheck CheckFlows()
+    {
+        var counts = $"{tcp.Open} TCP flows and {datagrams.Open} UDP associations are open; since the start {tcp.Refused} flows could not be opened and {datagrams.Dropped} datagrams were dropped";
+        return tcp.Overloaded == 0
+            ? new DoctorCheck("flows", CheckResult.Ok, counts + ".", null)
+            : new DoctorCheck("flows", CheckResult.Warning, $"{counts}; {tcp.Overloaded} connections were reset because {TcpFlows.MaxFlows} were open.", "Some program opens connections and never closes them: 'ss -tnp' names it.");
+    }
 
     private async Task<DoctorCheck> CheckHostsAsync(CancellationToken cancellationToken)
     {

@@ -30,6 +30,9 @@ internal sealed record LocalApiEndpoints(
     TimeProvider Time,
     CancellationToken Stopping)
 {
+    /// <summary>Enrolment goes on when its caller goes away, because the token is spent by then; but not for ever.</summary>
+    private static readonly TimeSpan JoinTimeout = TimeSpan.FromSeconds(30);
+
     /// <summary>After a join, how long the link may take before the answer tells of it as it is.</summary>
     private static readonly TimeSpan JoinWait = TimeSpan.FromSeconds(5);
 
@@ -99,7 +102,7 @@ internal sealed record LocalApiEndpoints(
     {
         var caller = CallerOf(context);
         var request = await Answers.ReadAsync(context, LocalJson.Default.JoinRequest);
-        var space = await Spaces.JoinAsync(request.Token, caller.Peer.Uid, context.RequestAborted);
+        var space = await EnrolAsync(request.Token, caller.Peer.Uid);
         try
         {
             await space.WaitForCatalogAsync(context.RequestAborted).WaitAsync(JoinWait, Time, context.RequestAborted);
@@ -110,6 +113,20 @@ internal sealed record LocalApiEndpoints(
         }
 
         await Answers.WriteAsync(context, Describe(space), LocalJson.Default.SpaceStatus);
+    }
+
+    private async Task<Space> EnrolAsync(string token, uint owner)
+    {
+        using var deadline = new CancellationTokenSource(JoinTimeout, Time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, Stopping);
+        try
+        {
+            return await Spaces.JoinAsync(token, owner, either.Token);
+        }
+        catch (OperationCanceledException e) when (deadline.IsCancellationRequested)
+        {
+            throw new FairleadException(ErrorCategory.TimedOut, "join-timeout", "The gateway did not answer in time", $"{JoinTimeout.TotalSeconds:0} s have passed", "Check the network to the gateway, then join again.", e);
+        }
     }
 
     private Task GetSpacesAsync(HttpContext context)

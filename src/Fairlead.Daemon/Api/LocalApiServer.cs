@@ -1,7 +1,9 @@
+using System.Collections.Concurrent;
 using Fairlead.Contracts.Errors;
 using Fairlead.Platform;
 using Fairlead.Platform.Peers;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -17,8 +19,11 @@ namespace Fairlead.Daemon.Api;
 /// </summary>
 internal sealed partial class LocalApiServer : IAsyncDisposable
 {
-    /// <summary>People and their programs on one machine; a program that opens more waits.</summary>
-    private const int MaxConnections = 256;
+    /// <summary>Of all people on the machine; more are closed at once.</summary>
+    private const int MaxConnections = 1024;
+
+    /// <summary>Of one uid, so that nobody can keep the others out.</summary>
+    internal const int MaxConnectionsPerUid = 64;
 
     private readonly WebApplication app;
 
@@ -44,21 +49,8 @@ internal sealed partial class LocalApiServer : IAsyncDisposable
             kestrel.ListenUnixSocket(socket, listen =>
             {
                 listen.Protocols = HttpProtocols.Http1;
-                listen.Use(next => connection =>
-                {
-                    try
-                    {
-                        connection.Features.Set(peers.Of(connection.Features.Get<IConnectionSocketFeature>()!.Socket));
-                    }
-                    catch (HostException)
-                    {
-                        // Gone already, or the kernel doesn't say who it is: nobody is served without a name.
-                        connection.Abort();
-                        return Task.CompletedTask;
-                    }
-
-                    return next(connection);
-                });
+                var open = new ConcurrentDictionary<uint, int>();
+                listen.Use(next => connection => ServeAsync(connection, next, peers, open));
             });
         });
 
@@ -82,6 +74,37 @@ internal sealed partial class LocalApiServer : IAsyncDisposable
     {
         await app.StopAsync();
         await app.DisposeAsync();
+    }
+
+    private static async Task ServeAsync(ConnectionContext connection, ConnectionDelegate next, IPeerCredentials peers, ConcurrentDictionary<uint, int> open)
+    {
+        PeerIdentity peer;
+        try
+        {
+            peer = peers.Of(connection.Features.Get<IConnectionSocketFeature>()!.Socket);
+        }
+        catch (HostException)
+        {
+            // Gone already, or the kernel doesn't say who it is: nobody is served without a name.
+            connection.Abort();
+            return;
+        }
+
+        try
+        {
+            if (open.AddOrUpdate(peer.Uid, 1, (_, count) => count + 1) > MaxConnectionsPerUid)
+            {
+                connection.Abort();
+                return;
+            }
+
+            connection.Features.Set(peer);
+            await next(connection);
+        }
+        finally
+        {
+            open.AddOrUpdate(peer.Uid, 0, (_, count) => count - 1);
+        }
     }
 
     private static void PrepareDirectory(string directory)

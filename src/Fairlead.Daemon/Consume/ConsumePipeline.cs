@@ -114,6 +114,7 @@ internal sealed partial class ConsumePipeline(
     private async Task PassAsync(CancellationToken cancellationToken)
     {
         var planned = spaces.Plan();
+        book.Keep(planned.Select(space => space.Key).ToHashSet());
         var selection = ConsumeSelection.Create(planned);
         var addresses = book.Assign([.. selection.Hosts.Select(host => host.Key)], await FindTakenAsync(selection, cancellationToken), Today());
         var problem = SaveAddresses();

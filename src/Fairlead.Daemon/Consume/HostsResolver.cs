@@ -1,4 +1,5 @@
 using System.Net;
+using System.Security.Cryptography;
 using Fairlead.Contracts.Errors;
 using Fairlead.Daemon.Names;
 using Fairlead.Daemon.Recovery;
@@ -30,8 +31,11 @@ internal sealed partial class HostsResolver : IDisposable
     private readonly TimeProvider time;
     private readonly ILogger logger;
     private readonly Queue<long> restores = new();
+
+    // Between a pass and the watcher: without it the watcher would take our own write, seen before the pass noted it, for somebody else's.
+    private readonly SemaphoreSlim gate = new(1, 1);
     private HostChange? change;
-    private byte[]? lastSeen;
+    private byte[]? lastSeen; // SHA-256 of the file as it should be: a copy could be megabytes
     private IReadOnlyList<HostsEntry> published = [];
     private volatile string? removedBy;
 
@@ -69,10 +73,23 @@ internal sealed partial class HostsResolver : IDisposable
     /// <summary>Publishes the plan's names. Never throws for what the file is like: the outcome says.</summary>
     public async Task<HostsOutcome> ApplyAsync(ConsumePlan plan, CancellationToken cancellationToken)
     {
+        await gate.WaitAsync(cancellationToken);
+        try
+        {
+            return await WriteAsync(plan, cancellationToken);
+        }
+        finally
+        {
+            gate.Release();
+        }
+    }
+
+    private async Task<HostsOutcome> WriteAsync(ConsumePlan plan, CancellationToken cancellationToken)
+    {
         var candidates = plan.Names();
         var foreign = ForeignHosts.None;
         IReadOnlyList<HostsEntry> entries = [];
-        byte[]? result = null;
+        byte[] result = [];
         try
         {
             if (candidates.Count > 0)
@@ -89,8 +106,9 @@ internal sealed partial class HostsResolver : IDisposable
                     return result = hosts.With(entries);
                 },
                 cancellationToken);
-            lastSeen = result;
+            lastSeen = SHA256.HashData(result);
             published = entries;
+            removedBy = null;
             if (entries.Count == 0)
             {
                 MarkUndone();
@@ -120,25 +138,38 @@ internal sealed partial class HostsResolver : IDisposable
     {
         await foreach (var _ in file.WatchAsync(cancellationToken))
         {
+            await gate.WaitAsync(cancellationToken);
             try
             {
-                var content = await file.ReadAsync(cancellationToken);
-                if (lastSeen is { } seen && content.Span.SequenceEqual(seen))
+                if (await ConcernsUsAsync(cancellationToken))
                 {
-                    continue;
-                }
-
-                if (!content.Span.SequenceEqual(HostsFile.Parse(content, ranges).With(published)) && !MayRestore())
-                {
-                    continue;
+                    changed();
                 }
             }
-            catch (HostException e)
+            finally
             {
-                LogUnreadable(e.Message);
+                gate.Release();
+            }
+        }
+    }
+
+    private async Task<bool> ConcernsUsAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            var content = await file.ReadAsync(cancellationToken);
+            if (lastSeen is { } seen && SHA256.HashData(content.Span).AsSpan().SequenceEqual(seen))
+            {
+                return false;
             }
 
-            changed();
+            // Our lines are as they were: the names of others may have changed. Else they are put back, a few times.
+            return content.Span.SequenceEqual(HostsFile.Parse(content, ranges).With(published)) || MayRestore();
+        }
+        catch (HostException e)
+        {
+            LogUnreadable(e.Message);
+            return true;
         }
     }
 
@@ -151,7 +182,11 @@ internal sealed partial class HostsResolver : IDisposable
         MarkUndone();
     }
 
-    public void Dispose() => file.Dispose();
+    public void Dispose()
+    {
+        file.Dispose();
+        gate.Dispose();
+    }
 
     private bool MayRestore()
     {

@@ -44,7 +44,8 @@ internal sealed class DatagramAssociation : IDisposable
 
     public FlowTarget Destination => destination.Target;
 
-    public bool IsIdleFor(TimeSpan duration) => time.GetElapsedTime(Volatile.Read(ref lastActive)) >= duration;
+    /// <summary>A timestamp of the time provider.</summary>
+    public long LastActive => Volatile.Read(ref lastActive);
 
     /// <summary>Takes a datagram from the local program; drops it when the queue is full.</summary>
     public void Deliver(ReadOnlySpan<byte> datagram)
@@ -58,7 +59,17 @@ internal sealed class DatagramAssociation : IDisposable
         }
     }
 
-    public void Stop() => stopping.Cancel();
+    public void Stop()
+    {
+        try
+        {
+            stopping.Cancel();
+        }
+        catch (ObjectDisposedException)
+        {
+            // It ended by itself meanwhile.
+        }
+    }
 
     /// <summary>Opens the flow and carries datagrams until stopped or the far side ends it.</summary>
     /// <returns>Why it could not be opened or broke; null when it just ended.</returns>

@@ -14,8 +14,8 @@ namespace Fairlead.Daemon.Flows;
 /// </summary>
 internal sealed partial class DatagramFlows(ILoopbackCapture capture, FindDestination find, TimeProvider time, ILogger<DatagramFlows> logger)
 {
-    /// <summary>At once, of all spaces; a further one is dropped until an old one is idle.</summary>
-    internal const int MaxAssociations = 4096;
+    /// <summary>At once, of all spaces: each has a buffer of 64 KiB. A further one ends the one that was idle for longest.</summary>
+    internal const int MaxAssociations = 1024;
 
     /// <summary>RFC 4787 §4.3 asks for 120 s or more.</summary>
     internal static readonly TimeSpan IdleTimeout = TimeSpan.FromSeconds(120);
@@ -24,7 +24,9 @@ internal sealed partial class DatagramFlows(ILoopbackCapture capture, FindDestin
     internal static readonly TimeSpan SweepInterval = TimeSpan.FromSeconds(30);
 
     private readonly ConcurrentDictionary<(IPEndPoint Client, IPEndPoint Destination), DatagramAssociation> associations = new();
-    private readonly Outstanding running = new(MaxAssociations);
+
+    // Those that are about to end count too.
+    private readonly Outstanding running = new(2 * MaxAssociations);
     private readonly Lock sweepGate = new();
     private ITimer? sweeper;
     private long dropped;
@@ -78,11 +80,16 @@ internal sealed partial class DatagramFlows(ILoopbackCapture capture, FindDestin
                 return;
             }
 
+            if (associations.Count >= MaxAssociations)
+            {
+                associations.Values.MinBy(other => other.LastActive)?.Stop();
+            }
+
             if (!running.TryEnter())
             {
                 if (Drop() % 1000 == 1)
                 {
-                    LogFull(MaxAssociations);
+                    LogFull(2 * MaxAssociations);
                 }
 
                 return;
@@ -136,7 +143,7 @@ internal sealed partial class DatagramFlows(ILoopbackCapture capture, FindDestin
     {
         foreach (var association in associations.Values)
         {
-            if (association.IsIdleFor(IdleTimeout))
+            if (time.GetElapsedTime(association.LastActive) >= IdleTimeout)
             {
                 association.Stop();
             }

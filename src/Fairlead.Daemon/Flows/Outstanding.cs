@@ -8,7 +8,7 @@ internal sealed class Outstanding(int limit)
     // One is ours until the group is closed.
     private int count = 1;
 
-    public int Count => Volatile.Read(ref count) - 1;
+    public int Count => Math.Max(0, Volatile.Read(ref count) - 1);
 
     /// <returns>False when <paramref name="limit"/> are under way already.</returns>
     public bool TryEnter()

@@ -56,10 +56,10 @@ internal sealed class AddressBook
 
     public IPAddress? Find(AddressKey key) => byKey.GetValueOrDefault(key)?.Address;
 
-    /// <summary>Frees what a space had, when it is left.</summary>
-    public void Forget(string space)
+    /// <summary>Frees what spaces had that are left by now.</summary>
+    public void Keep(IReadOnlySet<string> spaces)
     {
-        foreach (var assignment in Of(space))
+        foreach (var assignment in byKey.Values.Where(assignment => !spaces.Contains(assignment.Key.Space)).ToList())
         {
             Release(assignment);
         }

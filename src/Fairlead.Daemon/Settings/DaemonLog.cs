@@ -109,7 +109,9 @@ internal sealed class DaemonLog : ILoggerProvider
     }
 
     /// <summary>One event is one line; what others sent us can't forge another.</summary>
-    private static string Flatten(string text) => text.AsSpan().IndexOfAny('\r', '\n') < 0 ? text : text.ReplaceLineEndings(" ⏎ ");
+    private static string Flatten(string text) => text.Any(char.IsControl)
+        ? string.Concat(text.ReplaceLineEndings(" ⏎ ").Select(c => char.IsControl(c) ? ' ' : c))
+        : text;
 
     private static string Word(LogLevel level) => level switch
     {

@@ -8,11 +8,18 @@ internal sealed class Catalog
     /// <summary>Far above the largest clusters; a gateway that tells more is broken.</summary>
     internal const int MaxServices = 50_000;
 
+    /// <summary>Ports and endpoint names of one service; a line of the watch could hold many more.</summary>
+    internal const int MaxParts = 2_000;
+
+    /// <summary>Ports and endpoint names of all services together.</summary>
+    internal const int MaxAllParts = 500_000;
+
     private readonly Lock gate = new();
     private Dictionary<(string Namespace, string Name), ServiceRecord> services = [];
     private Dictionary<(string Namespace, string Name), ServiceRecord>? incoming;
     private IReadOnlyCollection<ServiceRecord>? snapshot;
     private bool synced;
+    private int parts; // of the table that is being written
 
     /// <summary>Where to resume; null at the beginning.</summary>
     public string? Position { get; private set; }
@@ -51,6 +58,7 @@ internal sealed class Catalog
             {
                 case CatalogEventType.Reset:
                     incoming = [];
+                    parts = 0;
                     break;
                 case CatalogEventType.Put:
                     changed = Put(change.Service ?? throw new InvalidDataException("A catalog event has no service."));
@@ -83,7 +91,7 @@ internal sealed class Catalog
     {
         lock (gate)
         {
-            incoming = null;
+            DropIncoming();
         }
     }
 
@@ -92,9 +100,15 @@ internal sealed class Catalog
     {
         lock (gate)
         {
-            incoming = null;
+            DropIncoming();
             Position = null;
         }
+    }
+
+    private void DropIncoming()
+    {
+        incoming = null;
+        parts = services.Values.Sum(PartsOf);
     }
 
     private bool Put(ServiceRecord service)
@@ -106,16 +120,32 @@ internal sealed class Catalog
             return false;
         }
 
-        if (target.Count >= MaxServices && !target.ContainsKey(key))
+        if (target.Count >= MaxServices && known is null)
         {
             throw new InvalidDataException($"The gateway tells more than {MaxServices} services.");
+        }
+
+        if (PartsOf(service) > MaxParts || (parts += PartsOf(service) - (known is null ? 0 : PartsOf(known))) > MaxAllParts)
+        {
+            throw new InvalidDataException($"The gateway tells services with more than {MaxParts} ports and endpoints, or {MaxAllParts} in all.");
         }
 
         target[key] = service;
         return incoming is null && synced;
     }
 
-    private bool Delete(ServiceRecord service) => (incoming ?? services).Remove((service.Namespace, service.Name)) && incoming is null && synced;
+    private bool Delete(ServiceRecord service)
+    {
+        if (!(incoming ?? services).Remove((service.Namespace, service.Name), out var known))
+        {
+            return false;
+        }
+
+        parts -= PartsOf(known);
+        return incoming is null && synced;
+    }
+
+    private static int PartsOf(ServiceRecord service) => service.Ports.Count + service.Endpoints.Count;
 
     private bool Complete()
     {

@@ -45,6 +45,11 @@ internal sealed partial class CatalogFollower(Space space, TimeProvider time, IL
             {
                 LogBroken(space.Record.Name, e.Message);
             }
+            catch (Exception e)
+            {
+                // A defect, but of this space only: the others go on.
+                LogFailed(space.Record.Name, e);
+            }
 
             space.Catalog.Interrupt();
             await PauseAsync(cancellationToken);
@@ -140,6 +145,9 @@ internal sealed partial class CatalogFollower(Space space, TimeProvider time, IL
 
     [LoggerMessage(3101, LogLevel.Information, "The catalog of space {Space} broke off and is resumed: {Reason}")]
     private partial void LogBroken(string space, string reason);
+
+    [LoggerMessage(3103, LogLevel.Error, "Following the catalog of space {Space} failed")]
+    private partial void LogFailed(string space, Exception exception);
 
     [LoggerMessage(3102, LogLevel.Warning, "The catalog of space {Space} can't be followed: {Message} ({Why})")]
     private partial void LogProblem(string space, string message, string? why);

@@ -9,6 +9,9 @@ internal sealed partial class CertificateRenewal(Space space, TimeProvider time,
     /// <summary>Spread over this share of what is left of the certificate's life after <see cref="SpaceRecord.RenewAfter"/>.</summary>
     private const double JitterShare = 0.1;
 
+    /// <summary>Whatever the gateway says, not more often.</summary>
+    private static readonly TimeSpan ShortestInterval = TimeSpan.FromMinutes(1);
+
     private static readonly TimeSpan FirstRetry = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan LongestRetry = TimeSpan.FromMinutes(10);
 
@@ -36,7 +39,8 @@ internal sealed partial class CertificateRenewal(Space space, TimeProvider time,
                 if (await TryRenewAsync(cancellationToken))
                 {
                     retry = FirstRetry;
-                    due = NextDue();
+                    var soonest = time.GetUtcNow() + ShortestInterval;
+                    due = NextDue() is var next && next > soonest ? next : soonest;
                 }
                 else
                 {
@@ -67,7 +71,7 @@ internal sealed partial class CertificateRenewal(Space space, TimeProvider time,
             SetProblem(null);
             return true;
         }
-        catch (Exception e) when (e is FairleadException or IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is not OperationCanceledException)
         {
             LogFailed(space.Record.Name, e.Message);
             var expires = space.CertificateExpires;

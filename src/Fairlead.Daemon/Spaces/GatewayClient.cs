@@ -13,6 +13,9 @@ internal static class GatewayClient
     /// <summary>Far above any answer but the catalog, which is read as a stream.</summary>
     private const int MaxAnswer = 1 << 20;
 
+    /// <summary>Of what a gateway says to a person.</summary>
+    private const int MaxSentence = 500;
+
     public static async Task<TAnswer> PostAsync<TRequest, TAnswer>(
         HttpClient client, string path, TRequest body, JsonTypeInfo<TRequest> requestType, JsonTypeInfo<TAnswer> answerType, CancellationToken cancellationToken)
     {
@@ -99,7 +102,7 @@ internal static class GatewayClient
         {
             if (JsonSerializer.Deserialize(body, GatewayJson.Default.ErrorResponse) is { } answer)
             {
-                return new FairleadException(answer.Error);
+                return new FairleadException(answer.Error with { Code = Clean(answer.Error.Code)!, Message = Clean(answer.Error.Message)!, Why = Clean(answer.Error.Why), Hint = Clean(answer.Error.Hint) });
             }
         }
         catch (JsonException)
@@ -116,6 +119,11 @@ internal static class GatewayClient
             _ => new FairleadException(ErrorCategory.Failed, "gateway-failed", "The gateway failed", $"it answered {(int)status}", "Try again; if it stays so, tell whoever runs the gateway."),
         };
     }
+
+    /// <summary>It ends up on somebody's terminal: one short line, no control characters.</summary>
+    private static string? Clean(string? text) => text is null
+        ? null
+        : string.Concat(text.Take(MaxSentence).Select(c => char.IsControl(c) ? ' ' : c));
 
     private static async Task<byte[]> ReadAsync(HttpResponseMessage response, CancellationToken cancellationToken)
     {

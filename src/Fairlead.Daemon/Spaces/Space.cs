@@ -12,23 +12,31 @@ namespace Fairlead.Daemon.Spaces;
 /// A joined space while the daemon runs. Owns its link, the tasks that follow the catalog and renew the certificate, and the certificates.
 /// What it is told to keep, it stores before it takes it over.
 /// </summary>
-internal sealed class Space : IAsyncDisposable
+internal sealed partial class Space : IAsyncDisposable
 {
     private readonly SpaceStore store;
     private readonly CancellationTokenSource stopping = new();
+    private readonly ILogger logger;
+
+    // The follower and the renewal change the record, each its part.
+    private readonly Lock recordGate = new();
     private readonly CatalogFollower follower;
     private readonly CertificateRenewal renewal;
     private X509Certificate2 certificate;
     private Task running = Task.CompletedTask;
 
-    public Space(StoredSpace stored, SpaceStore store, ILinks links, Signal changed, TimeProvider time, ILoggerFactory loggers)
+    /// <param name="catalog">Of the same space before it was joined again, so that its names stay.</param>
+    public Space(StoredSpace stored, Catalog? catalog, SpaceStore store, ILinks links, Signal changed, TimeProvider time, ILoggerFactory loggers)
     {
         this.store = store;
+        logger = loggers.CreateLogger<Space>();
+        Catalog = catalog ?? new Catalog();
         Changed = changed;
         Record = stored.Record;
         Settings = stored.Settings;
         Rules = RuleSet.Parse(stored.Settings.Rules);
         certificate = stored.Certificate;
+        CertificateExpires = ExpiryOf(certificate);
         Authority = X509Certificate2.CreateFromPem(stored.Record.Authority);
         Link = links.Create(stored.Record, Authority, () => Volatile.Read(ref certificate));
         Link.Changed += _ => changed.Pulse();
@@ -46,13 +54,11 @@ internal sealed class Space : IAsyncDisposable
 
     public X509Certificate2 Authority { get; }
 
-    public X509Certificate2 Certificate => Volatile.Read(ref certificate);
-
-    public DateTimeOffset CertificateExpires => new(Certificate.NotAfter.ToUniversalTime(), TimeSpan.Zero);
+    public DateTimeOffset CertificateExpires { get; private set; }
 
     public ISpaceLink Link { get; }
 
-    public Catalog Catalog { get; } = new();
+    public Catalog Catalog { get; }
 
     public FlowCounters Counters { get; } = new();
 
@@ -80,27 +86,35 @@ internal sealed class Space : IAsyncDisposable
     public void SetHello(HelloResponse hello)
     {
         Hello = hello;
-        var record = Record with
+        lock (recordGate)
         {
-            ClusterDomain = ServiceNames.IsDomain(hello.ClusterDomain) ? hello.ClusterDomain : Record.ClusterDomain,
-            Endpoints = hello.Endpoints.Count is > 0 and <= 16 ? hello.Endpoints : Record.Endpoints,
-        };
-        if (record.ClusterDomain != Record.ClusterDomain || !record.Endpoints.SequenceEqual(Record.Endpoints))
-        {
-            store.SaveRecord(record);
-            Link.SetEndpoints(record.Endpoints);
+            var record = Record with
+            {
+                ClusterDomain = ServiceNames.IsDomain(hello.ClusterDomain) ? hello.ClusterDomain : Record.ClusterDomain,
+                Endpoints = hello.Endpoints.Count is > 0 and <= 16 ? hello.Endpoints : Record.Endpoints,
+            };
+            if (record.ClusterDomain != Record.ClusterDomain || !record.Endpoints.SequenceEqual(Record.Endpoints))
+            {
+                Record = record;
+                Link.SetEndpoints(record.Endpoints);
+                SaveRecord();
+            }
         }
 
-        Record = record;
         Changed.Pulse();
     }
 
     /// <summary>Takes over a new certificate: connections in use stay, new ones prove themselves with it.</summary>
     public void SetCertificate(Enrolled enrolled)
     {
-        store.SaveIdentity(Record, enrolled.Certificate);
-        Record = Record with { RenewAfter = enrolled.Response.RenewAfter, Subject = enrolled.Response.Subject };
-        store.SaveRecord(Record);
+        lock (recordGate)
+        {
+            store.SaveIdentity(Record, enrolled.Certificate);
+            Record = Record with { RenewAfter = enrolled.Response.RenewAfter, Subject = enrolled.Response.Subject };
+            SaveRecord();
+        }
+
+        CertificateExpires = ExpiryOf(enrolled.Certificate);
         Volatile.Write(ref certificate, enrolled.Certificate);
         Changed.Pulse();
     }
@@ -150,6 +164,24 @@ internal sealed class Space : IAsyncDisposable
         await Link.DisposeAsync();
         stopping.Dispose();
         Authority.Dispose();
-        Certificate.Dispose();
+        certificate.Dispose();
     }
+
+    private static DateTimeOffset ExpiryOf(X509Certificate2 certificate) => new(certificate.NotAfter.ToUniversalTime(), TimeSpan.Zero);
+
+    /// <summary>What the gateway said of itself is told again with every greeting, so a full disk is no reason to stop.</summary>
+    private void SaveRecord()
+    {
+        try
+        {
+            store.SaveRecord(Record);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            LogNotSaved(Record.Name, e.Message);
+        }
+    }
+
+    [LoggerMessage(3401, LogLevel.Warning, "What changed of space {Space} can't be stored: {Reason}")]
+    private partial void LogNotSaved(string space, string reason);
 }

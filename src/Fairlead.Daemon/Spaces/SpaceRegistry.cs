@@ -41,7 +41,7 @@ internal sealed partial class SpaceRegistry(SpaceStore store, ILinks links, Addr
         {
             try
             {
-                loaded.Add(Create(stored));
+                loaded.Add(Create(stored, null));
                 book.Load(stored.Addresses);
             }
             catch (Exception e) when (e is FairleadException or System.Security.Cryptography.CryptographicException)
@@ -69,17 +69,20 @@ internal sealed partial class SpaceRegistry(SpaceStore store, ILinks links, Addr
     public async Task<Space> JoinAsync(string text, uint owner, CancellationToken cancellationToken)
     {
         var token = Enrolment.ReadToken(text);
-        await gate.WaitAsync(cancellationToken);
+        if (FindJoined(token, owner) is null && spaces.Count(space => space.Record.Owner == owner) >= MaxSpacesPerOwner)
+        {
+            throw new FairleadException(ErrorCategory.Failed, "spaces-too-many", $"{MaxSpacesPerOwner} spaces are joined already", "more are not kept", "Leave one: 'fairlead leave --space NAME'.");
+        }
+
+        // Outside the gate: one person's gateway that doesn't answer must not keep others waiting.
+        using var gateway = links.CreateBootstrap(token);
+        var enrolled = await Enrolment.JoinAsync(gateway, token, time, cancellationToken);
+
+        // The token is spent: from here on nothing may cancel.
+        await gate.WaitAsync(CancellationToken.None);
         try
         {
-            var known = spaces.FirstOrDefault(space => space.Record.Owner == owner && space.Record.Uid == token.SpaceUid);
-            if (known is null && spaces.Count(space => space.Record.Owner == owner) >= MaxSpacesPerOwner)
-            {
-                throw new FairleadException(ErrorCategory.Failed, "spaces-too-many", $"{MaxSpacesPerOwner} spaces are joined already", "more are not kept", "Leave one: 'fairlead leave --space NAME'.");
-            }
-
-            using var gateway = links.CreateBootstrap(token);
-            var enrolled = await Enrolment.JoinAsync(gateway, token, time, cancellationToken);
+            var known = FindJoined(token, owner);
             var record = new SpaceRecord(
                 known?.Record.Name ?? FreeName(token.SpaceName),
                 token.SpaceUid,
@@ -90,17 +93,15 @@ internal sealed partial class SpaceRegistry(SpaceStore store, ILinks links, Addr
                 enrolled.Response.Authority,
                 enrolled.Response.RenewAfter);
 
-            // The token is spent: from here on nothing may cancel.
-            store.SaveIdentity(record, enrolled.Certificate);
-            store.SaveRecord(record);
             if (known is not null)
             {
-                Publish(spaces.Where(space => space != known));
                 await known.DisposeAsync();
             }
 
-            var space = Create(new StoredSpace(record, enrolled.Certificate, known?.Settings ?? SpaceSettings.None, []));
-            Publish(spaces.Append(space));
+            store.SaveIdentity(record, enrolled.Certificate);
+            store.SaveRecord(record);
+            var space = Create(new StoredSpace(record, enrolled.Certificate, known?.Settings ?? SpaceSettings.None, []), known?.Catalog);
+            Publish(spaces.Where(other => other != known).Append(space));
             if (InUse is null)
             {
                 SetInUse(space.Key);
@@ -140,7 +141,6 @@ internal sealed partial class SpaceRegistry(SpaceStore store, ILinks links, Addr
                 return;
             }
 
-            store.Delete(space.Record);
             Publish(spaces.Where(other => other != space));
             if (IsInUse(space))
             {
@@ -148,7 +148,9 @@ internal sealed partial class SpaceRegistry(SpaceStore store, ILinks links, Addr
                 SetInUse(spaces.FirstOrDefault(other => other.Record.Owner == space.Record.Owner)?.Key);
             }
 
+            // Last: until nothing runs that could store anything of it.
             await space.DisposeAsync();
+            store.Delete(space.Record);
             LogLeft(space.Record.Name);
         }
         finally
@@ -213,7 +215,9 @@ internal sealed partial class SpaceRegistry(SpaceStore store, ILinks links, Addr
         gate.Dispose();
     }
 
-    private Space Create(StoredSpace stored) => new(stored, store, links, Changed, time, loggers);
+    private Space? FindJoined(JoinToken token, uint owner) => spaces.FirstOrDefault(space => space.Record.Owner == owner && space.Record.Uid == token.SpaceUid);
+
+    private Space Create(StoredSpace stored, Catalog? catalog) => new(stored, catalog, store, links, Changed, time, loggers);
 
     private void Publish(IEnumerable<Space> all)
     {

@@ -80,11 +80,11 @@ public sealed class AddressBookTests
     }
 
     [Fact]
-    public void Forget_frees_the_addresses_of_one_space()
+    public void Keep_frees_the_addresses_of_spaces_that_are_left()
     {
         var book = Book();
         Assign(book, Key("a"), new AddressKey("t", "shop", "a"));
-        book.Forget("s");
+        book.Keep(new HashSet<string> { "t" });
         book.Find(Key("a")).ShouldBeNull();
         book.Find(new AddressKey("t", "shop", "a")).ShouldNotBeNull();
     }

@@ -62,6 +62,27 @@ public sealed class CatalogTests
     }
 
     [Fact]
+    public void Apply_service_with_more_endpoints_than_any_has_is_refused()
+    {
+        var service = Service("a") with { Endpoints = [.. Enumerable.Range(0, Catalog.MaxParts).Select(i => $"e{i}")] };
+        Should.Throw<InvalidDataException>(() => catalog.Apply(new(CatalogEventType.Put, "1", service)));
+    }
+
+    [Fact]
+    public void Apply_more_endpoints_in_all_than_any_cluster_has_is_refused()
+    {
+        var endpoints = Enumerable.Range(0, Catalog.MaxParts - 1).Select(i => $"e{i}").ToArray();
+        for (var i = 0; i < Catalog.MaxAllParts / Catalog.MaxParts; i++)
+        {
+            catalog.Apply(new(CatalogEventType.Put, "1", Service($"s{i}") with { Endpoints = endpoints }));
+        }
+
+        Should.Throw<InvalidDataException>(() => catalog.Apply(new(CatalogEventType.Put, "1", Service("more") with { Endpoints = endpoints })));
+        catalog.Apply(new(CatalogEventType.Reset, "2"));
+        catalog.Apply(new(CatalogEventType.Put, "3", Service("more") with { Endpoints = endpoints })).ShouldBeFalse();
+    }
+
+    [Fact]
     public async Task Read_lines_are_events()
     {
         var text = "{\"type\":\"Reset\",\"position\":\"1\"}\n{\"type\":\"Heartbeat\",\"position\":\"1\",\"unknown\":3}\n";
