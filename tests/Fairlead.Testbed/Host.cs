@@ -63,7 +63,8 @@ public sealed class Host : IAsyncDisposable
     /// <summary>A cable: this host gets the first address of 10.<paramref name="net"/>.0.0/24, the other the second, and its default route.</summary>
     public async Task ConnectAsync(Host other, int net)
     {
-        await RunAsync("ip", "link", "add", $"to{net}", "type", "veth", "peer", "name", "eth0", "netns", $"{other.Pid}").SucceedAsync();
+        // Only from the real machine do both hosts' process ids mean something.
+        await Shell.RunAsync(["nsenter", "--target", $"{_init}", "--net", "ip", "link", "add", $"to{net}", "type", "veth", "peer", "name", "eth0", "netns", $"{other.Pid}"]).SucceedAsync();
         await RunAsync("ip", "addr", "add", $"10.{net}.0.1/24", "dev", $"to{net}").SucceedAsync();
         await RunAsync("ip", "link", "set", $"to{net}", "up").SucceedAsync();
         await other.RunAsync("ip", "addr", "add", $"10.{net}.0.2/24", "dev", "eth0").SucceedAsync();
