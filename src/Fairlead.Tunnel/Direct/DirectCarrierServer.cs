@@ -22,6 +22,7 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
     private readonly ConcurrentDictionary<DirectServerConnection, Task> _connections = new();
     private readonly HandshakeLimit _handshakes = new(options.MaxHandshakes);
     private int _sockets;
+    private int _disposed;
     private volatile bool _draining;
     private Socket? _listener;
     private Task _accepting = Task.CompletedTask;
@@ -81,6 +82,11 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
 
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+        {
+            return;
+        }
+
         _draining = true;
         await _stop.CancelAsync();
         _listener?.Dispose();
