@@ -41,6 +41,12 @@ public sealed class Cluster : IAsyncDisposable
         Console.Error.WriteLine((await KubectlAsync("logs", "-n", "fairlead", "deploy/fairlead-gateway", "--tail=100")).Output);
         Console.Error.WriteLine("--- pods");
         Console.Error.WriteLine((await KubectlAsync("get", "pods", "-A", "-o", "wide")).Output);
+        Console.Error.WriteLine((await Host.ShellAsync($$"""
+            k="kubectl --kubeconfig {{Kubeconfig}}"
+            $k get pods -n shop --no-headers | awk '$2 != "1/1" { print $1 }' | while read pod; do
+              echo "--- $pod"; $k logs -n shop --tail=40 $pod; $k logs -n shop --previous --tail=40 $pod; $k describe pod -n shop $pod | tail -n 20
+            done
+            """)).Output);
     }
 
     public Task<Outcome> FairleadAsync(IReadOnlyList<string> arguments, TimeSpan? limit = null) => Host.RunAsync([Programs.Fairlead, .. arguments], limit: limit);
