@@ -9,7 +9,7 @@ internal static class CatalogRole
     {
         var address = new PostgresAddress(
             Settings.Get("POSTGRES_HOST", "postgres"),
-            int.Parse(Settings.Get("POSTGRES_PORT", "5432")),
+            5432,
             Settings.Get("POSTGRES_USER", "shop"),
             Settings.Get("POSTGRES_PASSWORD", ""),
             Settings.Get("POSTGRES_DB", "shop"));

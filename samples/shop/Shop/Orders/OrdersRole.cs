@@ -8,7 +8,7 @@ internal static class OrdersRole
     public static async Task RunAsync()
     {
         var host = Settings.Get("REDIS_HOST", "redis");
-        var port = int.Parse(Settings.Get("REDIS_PORT", "6379"));
+        const int port = 6379; // REDIS_PORT is taken: Kubernetes sets it to an URL in every pod beside a Service named redis
         var app = Web.Create();
         app.MapGet("/orders", async (CancellationToken aborted) =>
         {
