@@ -35,6 +35,7 @@ public sealed class KubeApiServer : IAsyncDisposable
     private readonly X509Certificate2 serving;
     private readonly X509Certificate2 admin;
     private readonly CancellationTokenSource stopping = new();
+    private readonly TaskCompletionSource ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private WebApplication? application;
 
     /// <summary>Makes the cluster's keys and certificates; nothing listens before <see cref="StartAsync"/>.</summary>
@@ -121,11 +122,16 @@ public sealed class KubeApiServer : IAsyncDisposable
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(Configure);
         application = builder.Build();
         application.UseWebSockets(new WebSocketOptions { KeepAliveInterval = TimeSpan.FromSeconds(30) });
-        application.Run(dispatcher.HandleAsync);
+        application.Run(async context =>
+        {
+            await ready.Task.WaitAsync(context.RequestAborted); // No client sees the cluster half made.
+            await dispatcher.HandleAsync(context);
+        });
         await application.StartAsync(cancellationToken);
         var address = new Uri(application.Urls.Single());
         Endpoint = new IPEndPoint(options.Listen.Address, address.Port);
         new ClusterBootstrap(store, writer, namespaces).Run(Endpoint, ServiceAddress(options));
+        ready.SetResult();
     }
 
     /// <summary>Ends watches and streams, lets other requests finish.</summary>
@@ -159,6 +165,7 @@ public sealed class KubeApiServer : IAsyncDisposable
         kestrel.Limits.MaxRequestBodySize = RequestBody.SizeLimit + 1;
         // A watch may be silent for minutes, a log may be read slowly: no rate is too low.
         kestrel.Limits.MinResponseDataRate = null;
+        kestrel.Limits.Http2.MaxStreamsPerConnection = 250; // As kube-apiserver: a client's watches share one connection.
         kestrel.Listen(options.Listen, listen => listen.UseHttps(https =>
         {
             https.ServerCertificate = serving;

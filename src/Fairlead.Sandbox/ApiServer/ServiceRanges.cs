@@ -15,19 +15,19 @@ public sealed record ServiceRanges(IPNetwork Addresses, int FirstPort = 30_000, 
     internal bool ContainsPort(long port) => port >= FirstPort && port <= LastPort;
 
     /// <summary>Null when the range is full.</summary>
-    internal string? FreeAddress(IReadOnlySet<string> taken)
+    internal string? FreeAddress(Func<string, bool> isTaken)
     {
         var size = 1 << (32 - Addresses.PrefixLength);
         var reserved = size > 2 * ReservedAddresses ? ReservedAddresses : 1;
         var first = BinaryPrimitives.ReadUInt32BigEndian(Addresses.BaseAddress.GetAddressBytes());
-        return Probe(reserved, size - 2).Select(offset => ToAddress(first + (uint)offset)).FirstOrDefault(address => !taken.Contains(address));
+        return Probe(reserved, size - 2).Select(offset => ToAddress(first + (uint)offset)).FirstOrDefault(address => !isTaken(address));
     }
 
     /// <summary>Null when the range is full.</summary>
-    internal long? FreePort(IReadOnlySet<long> taken)
+    internal long? FreePort(Func<long, bool> isTaken)
     {
         var reserved = LastPort - FirstPort > 2 * ReservedPorts ? ReservedPorts : 0;
-        return Probe(FirstPort + reserved, LastPort).Select(long? (port) => port).FirstOrDefault(port => !taken.Contains(port!.Value));
+        return Probe(FirstPort + reserved, LastPort).Select(long? (port) => port).FirstOrDefault(port => !isTaken(port!.Value));
     }
 
     /// <summary>Every number once, from a random start on, so that a new service seldom gets what one just deleted had.</summary>

@@ -10,6 +10,11 @@ internal static class Impersonation
     /// <exception cref="StatusException">403: not allowed.</exception>
     public static User Apply(HttpRequest request, User user, Authorizer authorizer)
     {
+        if (request.Headers.Keys.Any(header => header.StartsWith("Impersonate-Extra-", StringComparison.OrdinalIgnoreCase)) || request.Headers.ContainsKey("Impersonate-Uid"))
+        {
+            throw Failures.NotImplemented("the sandbox impersonates users and groups, not uids and extra values");
+        }
+
         var name = request.Headers["Impersonate-User"].ToString();
         string[] groups = [.. request.Headers["Impersonate-Group"].OfType<string>()];
         if (name.Length == 0)

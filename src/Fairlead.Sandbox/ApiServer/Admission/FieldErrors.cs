@@ -53,16 +53,3 @@ internal sealed class FieldErrors
     private void Add(string reason, string field, string what, string detail) =>
         errors.Add((reason, field, detail.Length == 0 ? what : $"{what}: {detail}"));
 }
-
-/// <summary>One object under validation: what it becomes, what it was (null on create), and what is wrong.</summary>
-internal sealed record ObjectValidation(JsonObject Value, JsonObject? Old, FieldErrors Errors)
-{
-    /// <summary>Reports a change of a field that may only be set on create.</summary>
-    public void Immutable(string detail, params ReadOnlySpan<string> path)
-    {
-        if (Old is not null && !JsonNode.DeepEquals(Value.At(path), Old.At(path)))
-        {
-            Errors.Invalid(string.Join('.', path), Value.At(path), detail);
-        }
-    }
-}

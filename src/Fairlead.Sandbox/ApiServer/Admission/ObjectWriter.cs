@@ -2,13 +2,14 @@ using System.Text.Json.Nodes;
 using Fairlead.Sandbox.ApiServer.Admission.Validation;
 using Fairlead.Sandbox.ApiServer.CustomResources;
 using Fairlead.Sandbox.ApiServer.Kinds;
+using Fairlead.Sandbox.ApiServer.Messages;
 using Fairlead.Sandbox.ApiServer.Storage;
 
 namespace Fairlead.Sandbox.ApiServer.Admission;
 
 /// <summary>How a write is meant.</summary>
 /// <param name="DryRun">Everything but storing it.</param>
-/// <param name="UnknownFields">Takes the paths of fields that a custom resource's schema doesn't name; they are dropped in any case.</param>
+/// <param name="UnknownFields">Takes the paths of fields that the kind doesn't have; they are dropped in any case.</param>
 internal readonly record struct WriteOptions(bool DryRun = false, Action<IReadOnlyList<string>>? UnknownFields = null);
 
 /// <summary>The way into the store for everyone but nodes and controllers: defaults, admission, validation, then the write.</summary>
@@ -58,7 +59,7 @@ internal sealed class ObjectWriter(
             definitions.AdmitNew(value);
         }
 
-        var created = Store(kind, value, old: null, options, value => options.DryRun ? Pretend(kind, value) : store.Create(kind.StorageId, value));
+        var created = Store(kind, value, old: null, subresource: null, options, value => options.DryRun ? Pretend(kind, value) : store.Create(kind.StorageId, value));
         if (kind.Id == BuiltInKinds.Namespaces && !options.DryRun)
         {
             namespaces.Furnish(created.Name());
@@ -81,6 +82,13 @@ internal sealed class ObjectWriter(
             whole.Metadata()["resourceVersion"] = value.Text("metadata", "resourceVersion");
             value = whole;
         }
+        else if (subresource == "ephemeralcontainers")
+        {
+            var whole = old.Clone();
+            whole.Ensure("spec")["ephemeralContainers"] = value.At("spec", "ephemeralContainers")?.DeepClone();
+            whole.Metadata()["resourceVersion"] = value.Text("metadata", "resourceVersion");
+            value = whole;
+        }
         else if (kind.HasStatus)
         {
             value.Remove("status");
@@ -90,7 +98,10 @@ internal sealed class ObjectWriter(
             }
         }
 
-        var updated = Store(kind, value, old, options, value => options.DryRun ? value : store.Update(kind.StorageId, value));
+        // Who replaces an object whole need not know who applied what.
+        value.Metadata().Default("managedFields", old.At("metadata", "managedFields")?.DeepClone());
+
+        var updated = Store(kind, value, old, subresource, options, value => options.DryRun ? value : store.Update(kind.StorageId, value));
         if (kind.Custom is not null && store.Get(kind.StorageId, updated.Namespace(), updated.Name()) is null)
         {
             definitions.InstanceRemoved(kind);
@@ -124,21 +135,22 @@ internal sealed class ObjectWriter(
         return deleted;
     }
 
-    private JsonObject Store(ResourceKind kind, JsonObject value, JsonObject? old, WriteOptions options, Func<JsonObject, JsonObject> write)
+    private JsonObject Store(
+        ResourceKind kind, JsonObject value, JsonObject? old, string? subresource, WriteOptions options, Func<JsonObject, JsonObject> write)
     {
         value["apiVersion"] = kind.ApiVersion;
         value["kind"] = kind.Kind;
-        var errors = new FieldErrors();
-        Names.Check(kind, value, errors);
-        kind.SetDefaults?.Invoke(value);
-        if (kind.Custom?.Schema is { } schema && SchemaPruning.Prune(schema, value) is { Count: > 0 } unknown)
+        if (DropUnknown(kind, value) is { Count: > 0 } unknown)
         {
             options.UnknownFields?.Invoke(unknown);
         }
 
+        var errors = new FieldErrors();
+        Names.Check(kind, value, errors);
+        kind.SetDefaults?.Invoke(value);
         if (kind.Id != BuiltInKinds.Services)
         {
-            Validate(kind, value, old, errors);
+            Validate(kind, new ObjectValidation(value, old, errors, subresource));
             return write(value);
         }
 
@@ -146,20 +158,32 @@ internal sealed class ObjectWriter(
         lock (allocating)
         {
             services.Allocate(value, old, errors);
-            Validate(kind, value, old, errors);
+            Validate(kind, new ObjectValidation(value, old, errors, subresource));
             return write(value);
         }
     }
 
-    private static void Validate(ResourceKind kind, JsonObject value, JsonObject? old, FieldErrors errors)
+    /// <exception cref="StatusException">400: a field of another type.</exception>
+    private static IReadOnlyList<string> DropUnknown(ResourceKind kind, JsonObject value)
     {
-        kind.Validate?.Invoke(new ObjectValidation(value, old, errors));
-        if (kind.Custom?.Schema is { } schema)
+        if (kind.Custom is null)
         {
-            SchemaValidation.Check(schema, value, errors);
+            return MessageDecoding.Apply(kind.Kind, value);
         }
 
-        errors.ThrowIfAny(kind, value.Name());
+        var inMetadata = MessageDecoding.Apply("ObjectMeta", value.Metadata(), "metadata");
+        return kind.Custom.Schema is { } schema ? [.. inMetadata, .. SchemaPruning.Prune(schema, value)] : inMetadata;
+    }
+
+    private static void Validate(ResourceKind kind, ObjectValidation validation)
+    {
+        kind.Validate?.Invoke(validation);
+        if (kind.Custom?.Schema is { } schema)
+        {
+            SchemaValidation.Check(schema, validation.Value, validation.Errors);
+        }
+
+        validation.Errors.ThrowIfAny(kind, validation.Value.Name());
     }
 
     /// <summary>What a create would answer.</summary>

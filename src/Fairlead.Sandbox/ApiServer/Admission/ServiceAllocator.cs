@@ -1,4 +1,5 @@
 using System.Net;
+using System.Runtime.CompilerServices;
 using System.Text.Json.Nodes;
 using Fairlead.Sandbox.ApiServer.Kinds;
 
@@ -10,6 +11,9 @@ namespace Fairlead.Sandbox.ApiServer.Admission;
 /// </summary>
 internal sealed class ServiceAllocator(IObjectStore store, ServiceRanges ranges)
 {
+    // What each stored service holds, read once from it and forgotten with it: every create looks at all of them.
+    private readonly ConditionalWeakTable<JsonObject, Holding> holdings = [];
+
     /// <summary>Completes <paramref name="service"/>: families, addresses and ports that it asks for or needs.</summary>
     public void Allocate(JsonObject service, JsonObject? old, FieldErrors errors)
     {
@@ -24,7 +28,7 @@ internal sealed class ServiceAllocator(IObjectStore store, ServiceRanges ranges)
         }
         else
         {
-            var others = store.List(BuiltInKinds.Services).Items.Where(other => other.Uid() != old?.Uid() || old is null).ToArray();
+            Holding[] others = [.. store.List(BuiltInKinds.Services).Items.Select(HoldingOf).Where(other => old is null || other.Uid != old.Uid())];
             Families(spec, errors);
             Address(spec, old?.Map("spec"), others, errors);
             Ports(spec, old?.Map("spec"), others, needed: type is "NodePort" or "LoadBalancer", errors);
@@ -47,7 +51,7 @@ internal sealed class ServiceAllocator(IObjectStore store, ServiceRanges ranges)
         spec.Default("ipFamilies", new JsonArray("IPv4"));
     }
 
-    private void Address(JsonObject spec, JsonObject? old, IReadOnlyList<JsonObject> others, FieldErrors errors)
+    private void Address(JsonObject spec, JsonObject? old, Holding[] others, FieldErrors errors)
     {
         var address = spec.Text("clusterIP") is { Length: > 0 } asked ? asked : spec.Texts("clusterIPs").FirstOrDefault() ?? "";
         if (address.Length == 0 && old.Text("clusterIP") is { Length: > 0 } kept)
@@ -55,10 +59,9 @@ internal sealed class ServiceAllocator(IObjectStore store, ServiceRanges ranges)
             address = kept; // An update that leaves it out keeps it.
         }
 
-        var taken = others.Select(other => other.Text("spec", "clusterIP")).OfType<string>().ToHashSet();
         if (address.Length == 0)
         {
-            address = ranges.FreeAddress(taken)
+            address = ranges.FreeAddress(IsTaken)
                 ?? throw new StatusException(500, "InternalError", "Internal error occurred: failed to allocate a serviceIP: range is full");
         }
         else if (address != "None")
@@ -74,7 +77,7 @@ internal sealed class ServiceAllocator(IObjectStore store, ServiceRanges ranges)
                     new JsonArray(address),
                     $"failed to allocate IP {address}: the provided IP ({address}) is not in the valid range. The range of valid IPs is {ranges.Addresses}");
             }
-            else if (taken.Contains(address))
+            else if (IsTaken(address))
             {
                 errors.Invalid("spec.clusterIPs", new JsonArray(address), $"failed to allocate IP {address}: provided IP is already allocated");
             }
@@ -82,12 +85,14 @@ internal sealed class ServiceAllocator(IObjectStore store, ServiceRanges ranges)
 
         spec["clusterIP"] = address;
         spec["clusterIPs"] = new JsonArray(address);
+
+        bool IsTaken(string candidate) => others.Any(other => other.Address == candidate);
     }
 
-    private void Ports(JsonObject spec, JsonObject? old, IReadOnlyList<JsonObject> others, bool needed, FieldErrors errors)
+    private void Ports(JsonObject spec, JsonObject? old, Holding[] others, bool needed, FieldErrors errors)
     {
         var before = old.Maps("ports").ToArray();
-        var taken = others.SelectMany(other => other.Maps("spec", "ports")).Select(NodePort.Of).OfType<NodePort>().ToHashSet();
+        var taken = others.SelectMany(other => other.Ports).ToHashSet();
         foreach (var (port, index) in spec.Maps("ports").Select((port, index) => (port, index)))
         {
             var field = $"spec.ports[{index}].nodePort";
@@ -105,7 +110,7 @@ internal sealed class ServiceAllocator(IObjectStore store, ServiceRanges ranges)
             if (NodePort.Of(port) is null)
             {
                 var same = before.FirstOrDefault(other => other.Number("port") == port.Number("port") && other.Text("protocol") == port.Text("protocol"));
-                var free = same.Number("nodePort") ?? ranges.FreePort(taken.Select(used => used.Port).ToHashSet());
+                var free = same.Number("nodePort") ?? ranges.FreePort(candidate => taken.Any(used => used.Port == candidate));
                 port["nodePort"] = free
                     ?? throw new StatusException(500, "InternalError", "Internal error occurred: failed to allocate a nodePort: range is full");
             }
@@ -122,6 +127,12 @@ internal sealed class ServiceAllocator(IObjectStore store, ServiceRanges ranges)
             }
         }
     }
+
+    private Holding HoldingOf(JsonObject service) =>
+        holdings.GetValue(service, static service =>
+            new Holding(service.Uid(), service.Text("spec", "clusterIP"), [.. service.Maps("spec", "ports").Select(NodePort.Of).OfType<NodePort>()]));
+
+    private sealed record Holding(string? Uid, string? Address, NodePort[] Ports);
 
     private readonly record struct NodePort(long Port, string Protocol)
     {

@@ -51,12 +51,19 @@ internal sealed class DefinitionLifecycle(IObjectStore store, TimeProvider time)
             return;
         }
 
-        store.Modify(BuiltInKinds.CustomResourceDefinitions, null, definition.Name(), current =>
+        try
         {
-            var rest = current.Texts("metadata", "finalizers").Where(name => name != Finalizer);
-            current.Metadata()["finalizers"] = new JsonArray([.. rest.Select(name => JsonValue.Create(name))]);
-            return true;
-        });
+            store.Modify(BuiltInKinds.CustomResourceDefinitions, null, definition.Name(), current =>
+            {
+                var rest = current.Texts("metadata", "finalizers").Where(name => name != Finalizer);
+                current.Metadata()["finalizers"] = new JsonArray([.. rest.Select(name => JsonValue.Create(name))]);
+                return true;
+            });
+        }
+        catch (StatusException failure) when (failure.Code == 404)
+        {
+            // Another request removed the last object at the same moment.
+        }
     }
 
     private static ResourceId StorageOf(JsonObject definition)

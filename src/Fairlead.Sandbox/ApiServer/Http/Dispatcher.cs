@@ -34,7 +34,7 @@ internal sealed partial class Dispatcher(
         }
         catch (BadHttpRequestException failure) when (!context.Response.HasStarted)
         {
-            await context.Response.ReplyAsync(new StatusException(failure.StatusCode, "BadRequest", failure.Message), context.RequestAborted);
+            await context.Response.ReplyAsync(new StatusException(failure.StatusCode, failure.StatusCode == 413 ? "RequestEntityTooLarge" : "BadRequest", failure.Message), context.RequestAborted);
         }
         catch (Exception failure) when (!context.Response.HasStarted)
         {
@@ -75,7 +75,7 @@ internal sealed partial class Dispatcher(
 
         await (request.Verb switch
         {
-            "create" when kind.Verbs.Count == 1 => reviews.HandleAsync(context, kind, user),
+            "create" when kind.Verbs.Count == 1 => reviews.HandleAsync(context, kind, request, user),
             "get" => reads.GetAsync(context, kind, request),
             "list" => reads.ListAsync(context, kind, request),
             "watch" => reads.WatchAsync(context, kind, request),

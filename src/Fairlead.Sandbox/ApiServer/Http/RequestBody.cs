@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Fairlead.Sandbox.ApiServer.Protobuf;
+using Fairlead.Sandbox.ApiServer.Messages;
 using Microsoft.AspNetCore.Http;
 
 namespace Fairlead.Sandbox.ApiServer.Http;
@@ -51,14 +51,17 @@ internal static class RequestBody
 
     public static async Task<byte[]> ReadAllAsync(this HttpRequest request, CancellationToken cancellationToken)
     {
-        var read = await request.BodyReader.ReadAtLeastAsync((int)SizeLimit + 1, cancellationToken);
-        if (read.Buffer.Length > SizeLimit)
+        // Consumed as it comes: with HTTP/2 the client may send more than a window only then.
+        var body = new ArrayBufferWriter<byte>();
+        while (await request.Body.ReadAsync(body.GetMemory(16 * 1024), cancellationToken) is > 0 and var count)
         {
-            throw new StatusException(413, "RequestEntityTooLarge", $"Request entity too large: limit is {SizeLimit}");
+            body.Advance(count);
+            if (body.WrittenCount > SizeLimit)
+            {
+                throw new StatusException(413, "RequestEntityTooLarge", $"Request entity too large: limit is {SizeLimit}");
+            }
         }
 
-        var body = read.Buffer.ToArray();
-        request.BodyReader.AdvanceTo(read.Buffer.End);
-        return body;
+        return body.WrittenSpan.ToArray();
     }
 }

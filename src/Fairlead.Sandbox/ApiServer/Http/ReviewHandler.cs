@@ -8,13 +8,18 @@ namespace Fairlead.Sandbox.ApiServer.Http;
 /// <summary>The questions about identity and rights that are asked by creating an object, which isn't kept.</summary>
 internal sealed class ReviewHandler(Authorizer authorizer, TokenIssuer tokens)
 {
-    public async Task HandleAsync(HttpContext context, ResourceKind kind, User user)
+    public async Task HandleAsync(HttpContext context, ResourceKind kind, ApiRequest request, User user)
     {
         var review = await context.Request.ReadObjectAsync(context.RequestAborted);
         review["apiVersion"] = kind.ApiVersion;
         review["kind"] = kind.Kind;
         review.Metadata();
         var spec = review.Map("spec") ?? [];
+        if (kind.Namespaced && spec.Text("resourceAttributes", "namespace") != request.Namespace)
+        {
+            throw Failures.BadRequest($"spec.resourceAttributes.namespace must match namespace: {request.Namespace}");
+        }
+
         review["status"] = kind.Kind switch
         {
             "TokenReview" => ReviewToken(spec),

@@ -40,18 +40,18 @@ internal sealed class WriteHandler(IObjectStore store, ObjectWriter writer, Time
 
             var patched = patch.Apply(old ?? New(kind, request));
             Place(kind, request, patched);
-            if (old is null)
-            {
-                await ReplyAsync(context, kind, 201, writer.Create(kind, patched, options));
-                return;
-            }
-
             try
             {
+                if (old is null)
+                {
+                    await ReplyAsync(context, kind, 201, writer.Create(kind, patched, options));
+                    return;
+                }
+
                 await ReplyAsync(context, kind, 200, writer.Update(kind, patched, old, SubresourceOf(request), options));
                 return;
             }
-            catch (StatusException failure) when (failure.Reason == "Conflict" && patched.ResourceVersion() == old.ResourceVersion() && !patch.NamesVersion)
+            catch (StatusException failure) when (failure.Reason == (old is null ? "AlreadyExists" : "Conflict") && !patch.NamesVersion)
             {
                 // Somebody else wrote in between; the patch doesn't mind and is made again of what there is now.
                 context.RequestAborted.ThrowIfCancellationRequested();

@@ -6,10 +6,10 @@ namespace Fairlead.Sandbox.ApiServer.Storage;
 /// <summary>The cluster's objects in memory: one lock, one counter of versions for all resources, one history of changes for each.</summary>
 /// <param name="time">Clock for creation and deletion timestamps.</param>
 /// <param name="historyLength">
-/// Changes kept for each resource. The default holds the largest burst that the benchmarks make (10 000 objects), so that a watcher that is
-/// some seconds behind need not list again; the objects are shared, so it costs little.
+/// Changes kept for each resource, a few ten KiB each at most: enough for a watcher that falls some seconds behind a burst, which otherwise
+/// has to list again.
 /// </param>
-public sealed class ObjectStore(TimeProvider? time = null, int historyLength = 16_384) : IObjectStore
+public sealed class ObjectStore(TimeProvider? time = null, int historyLength = 4096) : IObjectStore
 {
     private static readonly ResourceId Pods = new("", "v1", "pods");
 

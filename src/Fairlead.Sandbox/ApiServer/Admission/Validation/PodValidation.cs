@@ -10,9 +10,17 @@ internal static class PodValidation
     public static void Pod(ObjectValidation pod)
     {
         Spec(pod.Value.Map("spec") ?? [], "spec", pod.Errors);
-        if (pod.Old is { } old)
+        if (pod.Old is { } old && pod.Subresource == "ephemeralcontainers")
         {
-            Update(pod.Value, old, pod.Errors);
+            AddContainers(pod.Value, old, pod.Errors);
+        }
+        else if (pod.Old is not null)
+        {
+            Update(pod.Value, pod.Old, pod.Errors);
+        }
+        else if (pod.Value.Maps("spec", "ephemeralContainers").Any())
+        {
+            pod.Errors.Forbidden("spec.ephemeralContainers", "cannot be set on create");
         }
     }
 
@@ -133,6 +141,19 @@ internal static class PodValidation
         }
     }
 
+    private static void AddContainers(JsonObject pod, JsonObject old, FieldErrors errors)
+    {
+        foreach (var known in old.Maps("spec", "ephemeralContainers"))
+        {
+            var still = pod.Maps("spec", "ephemeralContainers").FirstOrDefault(container => container.Text("name") == known.Text("name"));
+            if (still is null || !JsonNode.DeepEquals(still, known))
+            {
+                errors.Forbidden(
+                    "spec.ephemeralContainers", $"existing ephemeral containers \"{known.Text("name")}\" may not be {(still is null ? "removed" : "changed")}");
+            }
+        }
+    }
+
     /// <summary>A pod's spec is fixed but for images, tolerations, the deadline and, through their subresource, ephemeral containers.</summary>
     private static void Update(JsonObject pod, JsonObject old, FieldErrors errors)
     {
@@ -151,7 +172,6 @@ internal static class PodValidation
         var spec = (pod.Map("spec") ?? []).Clone();
         spec.Remove("tolerations");
         spec.Remove("activeDeadlineSeconds");
-        spec.Remove("ephemeralContainers");
         foreach (var container in spec.Maps("containers").Concat(spec.Maps("initContainers")))
         {
             container.Remove("image");

@@ -56,11 +56,12 @@ public sealed class WriteTests(RunningServer server) : IClassFixture<RunningServ
     [InlineData("""{"metadata":{"name":"a","namespace":"other"}}""", 400, "does not match the namespace sent on the request")]
     [InlineData("""{"kind":"Secret","apiVersion":"v1","metadata":{"name":"a"}}""", 400, "does not match what the URL names")]
     [InlineData("""{"metadata":{"name":"a","labels":{"a b":"c"}}}""", 422, "metadata.labels")]
-    [InlineData("""{"metadata":{"name":"a"},"data":{"k":1}}""", 422, "data[k]: Invalid value: 1: must be a string")]
+    [InlineData("""{"metadata":{"name":"a"},"data":{"k":1}}""", 400, "cannot unmarshal number into field data.k of type string")]
     [InlineData("""{"metadata":{"name":"a","name":"b"}}""", 400, "no valid JSON")]
     [InlineData("""{"metadata":""", 400, "no valid JSON")]
     [InlineData("""[]""", 400, "must be an object")]
     [InlineData("""{"metadata":[]}""", 400, "metadata must be an object")]
+    [InlineData("""{"metadata":{"name":"a","labels":{"x":1}}}""", 400, "cannot unmarshal number into field metadata.labels.x of type string")]
     public async Task Create_of_what_is_not_valid_is_refused(string body, int code, string message)
     {
         var result = await server.SendAsync("POST", $"/api/v1/namespaces/{await server.NewNamespaceAsync()}/configmaps", body);
@@ -178,6 +179,50 @@ public sealed class WriteTests(RunningServer server) : IClassFixture<RunningServ
             "PATCH", $"{path}/a", """{"metadata":{"resourceVersion":"1"},"data":{"k":"2"}}""", "application/merge-patch+json");
 
         code.ShouldBe(409);
+    }
+
+    [Fact]
+    public async Task Unknown_fields_are_refused_when_the_client_is_strict()
+    {
+        var path = $"/api/v1/namespaces/{await server.NewNamespaceAsync()}/configmaps";
+        const string body = """{"metadata":{"name":"a"},"dta":{}}""";
+
+        var (strict, told) = await server.SendAsync("POST", $"{path}?fieldValidation=Strict", body);
+        var (lenient, created) = await server.SendAsync("POST", path, body);
+
+        strict.ShouldBe(400);
+        told.Text("message")!.ShouldEndWith("strict decoding error: unknown field \"dta\"");
+        lenient.ShouldBe(201);
+        created["dta"].ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task Ephemeral_containers_are_added_by_their_subresource_alone()
+    {
+        var path = $"/api/v1/namespaces/{await server.NewNamespaceAsync()}/pods";
+        await server.SendAsync("POST", path, """{"metadata":{"name":"p"},"spec":{"containers":[{"name":"c","image":"host"}]}}""");
+        const string patch = """{"spec":{"ephemeralContainers":[{"name":"debug","image":"host"}],"hostname":"ignored"}}""";
+        const string type = "application/strategic-merge-patch+json";
+
+        var (refused, _) = await server.SendAsync("PATCH", $"{path}/p", """{"spec":{"ephemeralContainers":[{"name":"debug","image":"host"}]}}""", type);
+        var (taken, pod) = await server.SendAsync("PATCH", $"{path}/p/ephemeralcontainers", patch, type);
+        var (changed, _) = await server.SendAsync("PATCH", $"{path}/p/ephemeralcontainers", patch.Replace("\"host\"", "\"other\""), type);
+
+        (refused, taken, changed).ShouldBe((422, 200, 422));
+        pod.Maps("spec", "ephemeralContainers").Single().Text("name").ShouldBe("debug");
+        pod.Text("spec", "hostname").ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task A_large_object_is_taken_and_one_too_large_refused()
+    {
+        var path = $"/api/v1/namespaces/{await server.NewNamespaceAsync()}/configmaps";
+
+        (await server.SendAsync("POST", path, Large(1000 * 1024))).Code.ShouldBe(201);
+        (await server.SendAsync("POST", path, Large(1100 * 1024))).Code.ShouldBe(422);
+        (await server.SendAsync("POST", path, Large(3100 * 1024))).Code.ShouldBe(413);
+
+        static string Large(int size) => """{"metadata":{"generateName":"a"},"data":{"k":"VALUE"}}""".Replace("VALUE", new string('x', size));
     }
 
     [Fact]

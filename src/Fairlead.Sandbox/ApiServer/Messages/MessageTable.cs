@@ -1,6 +1,6 @@
 using System.Collections.Frozen;
 
-namespace Fairlead.Sandbox.ApiServer.Protobuf;
+namespace Fairlead.Sandbox.ApiServer.Messages;
 
 /// <summary>A field as <c>messages.txt</c> describes it.</summary>
 /// <param name="Name">In JSON; empty: the fields of the message stand in place of it.</param>
@@ -10,14 +10,23 @@ namespace Fairlead.Sandbox.ApiServer.Protobuf;
 /// <param name="IsMap">A map from strings.</param>
 internal sealed record MessageField(string Name, string Type, bool IsPointer, bool IsList, bool IsMap);
 
-/// <summary>The messages that clients may send.</summary>
+/// <summary>The types of the built-in kinds: what their fields are called and may hold.</summary>
 internal static class MessageTable
 {
     private const string Resource = "kubernetes-messages.txt";
 
-    private static readonly Lazy<FrozenDictionary<string, FrozenDictionary<int, MessageField>>> Messages = new(Load);
+    private static readonly Lazy<FrozenDictionary<string, FrozenDictionary<int, MessageField>>> Numbered = new(Load);
+    private static readonly Lazy<FrozenDictionary<string, FrozenDictionary<string, MessageField>>> Named = new(
+        () => Numbered.Value.ToFrozenDictionary(message => message.Key, message => Flatten(message.Key).ToFrozenDictionary(field => field.Name)));
 
-    public static FrozenDictionary<int, MessageField>? Find(string message) => Messages.Value.GetValueOrDefault(message);
+    /// <summary>By number, as protobuf has them.</summary>
+    public static FrozenDictionary<int, MessageField>? ByNumber(string message) => Numbered.Value.GetValueOrDefault(message);
+
+    /// <summary>By name, as JSON has them.</summary>
+    public static FrozenDictionary<string, MessageField>? ByName(string message) => Named.Value.GetValueOrDefault(message);
+
+    private static IEnumerable<MessageField> Flatten(string message) =>
+        Numbered.Value[message].Values.SelectMany(field => field.Name.Length == 0 ? Flatten(field.Type) : [field]);
 
     private static FrozenDictionary<string, FrozenDictionary<int, MessageField>> Load()
     {
@@ -25,10 +34,10 @@ internal static class MessageTable
         return reader.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries)
             .Where(line => line[0] != '#')
             .Select(line => line.Split(' '))
-            .ToFrozenDictionary(parts => parts[0], parts => parts.Skip(1).Select(Field).ToFrozenDictionary(field => field.Number, field => field.Field));
+            .ToFrozenDictionary(parts => parts[0], parts => parts.Skip(1).Select(Parse).ToFrozenDictionary(field => field.Number, field => field.Field));
     }
 
-    private static (int Number, MessageField Field) Field(string text)
+    private static (int Number, MessageField Field) Parse(string text)
     {
         var parts = text.Split(':');
         var type = parts[2];

@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 
-namespace Fairlead.Sandbox.ApiServer.Protobuf;
+namespace Fairlead.Sandbox.ApiServer.Messages;
 
 /// <summary>Reads the fields of one protobuf message (https://protobuf.dev/programming-guides/encoding/), checking every length.</summary>
 internal ref struct ProtobufReader(ReadOnlySpan<byte> data)

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json.Nodes;
 
-namespace Fairlead.Sandbox.ApiServer.Protobuf;
+namespace Fairlead.Sandbox.ApiServer.Messages;
 
 /// <summary>
 /// Objects in Kubernetes' protobuf form (https://kubernetes.io/docs/reference/using-api/api-concepts/#protobuf-encoding), which typed
@@ -47,7 +47,7 @@ internal static class ProtobufObject
 
     private static void Fill(JsonObject target, string message, ReadOnlySpan<byte> data, int depth)
     {
-        var fields = MessageTable.Find(message);
+        var fields = MessageTable.ByNumber(message);
         if (fields is null || depth == 0)
         {
             throw Failures.BadRequest($"the sandbox doesn't know the protobuf message {message}; JSON works");

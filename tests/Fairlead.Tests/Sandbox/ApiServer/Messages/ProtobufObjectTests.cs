@@ -1,9 +1,9 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using Fairlead.Sandbox.ApiServer;
-using Fairlead.Sandbox.ApiServer.Protobuf;
+using Fairlead.Sandbox.ApiServer.Messages;
 
-namespace Fairlead.Tests.Sandbox.ApiServer.Protobuf;
+namespace Fairlead.Tests.Sandbox.ApiServer.Messages;
 
 public sealed class ProtobufObjectTests
 {
