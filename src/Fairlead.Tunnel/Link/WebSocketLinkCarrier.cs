@@ -1,5 +1,6 @@
 using System.Net;
 using Fairlead.Contracts.Gateway;
+using Fairlead.Tunnel.Dial;
 using Fairlead.Tunnel.Http;
 using Fairlead.Tunnel.Tls;
 using Fairlead.Tunnel.WebSocket;
@@ -11,14 +12,14 @@ internal sealed class WebSocketLinkCarrier : ICarrier
 {
     private readonly GatewayEndpoint _endpoint;
     private readonly TunnelTls _tls;
-    private readonly IWebProxy? _proxy;
+    private readonly WebSocketDialer _dialer;
     private readonly HttpCarrier _http;
 
     public WebSocketLinkCarrier(GatewayEndpoint endpoint, TunnelTls tls, IWebProxy? proxy)
     {
         _endpoint = endpoint;
         _tls = tls;
-        _proxy = proxy;
+        _dialer = new WebSocketDialer(new GatewayDialer(proxy));
         _http = new HttpCarrier(tls.ServerName, ConnectApiAsync);
     }
 
@@ -28,7 +29,7 @@ internal sealed class WebSocketLinkCarrier : ICarrier
 
     public async Task<Stream> ConnectApiAsync(CancellationToken cancellationToken)
     {
-        var transport = await WebSocketDialer.ConnectAsync(_endpoint.Host, _endpoint.ApiPort, _proxy, cancellationToken);
+        var transport = await _dialer.ConnectAsync(_endpoint.Host, _endpoint.ApiPort, cancellationToken);
         return await ApiConnector.AuthenticateAsync(transport, _tls, Where, cancellationToken);
     }
 

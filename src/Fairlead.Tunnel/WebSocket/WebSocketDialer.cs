@@ -1,53 +1,49 @@
-using System.Net;
+using System.Net.Security;
 using System.Net.WebSockets;
 using Fairlead.Contracts.Gateway;
+using Fairlead.Tunnel.Dial;
 using Fairlead.Tunnel.Tls;
 
 namespace Fairlead.Tunnel.WebSocket;
 
 /// <summary>The laptop's end of the WebSocket carrier.</summary>
-internal static class WebSocketDialer
+internal sealed class WebSocketDialer(GatewayDialer dialer)
 {
+    /// <summary>Keeps proxies and ingresses, which cut connections that are silent for a minute, from doing so.</summary>
+    private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(15);
+
     /// <summary>A byte stream to the gateway's in-process endpoint.</summary>
     /// <exception cref="CarrierException">No connection could be had.</exception>
-    public static async Task<Stream> ConnectAsync(string host, int port, IWebProxy? proxy, CancellationToken cancellationToken)
+    public async Task<Stream> ConnectAsync(string host, int port, CancellationToken cancellationToken)
     {
         var where = $"{host}:{port}";
         var socket = new ClientWebSocket();
-        socket.Options.Proxy = proxy ?? HttpClient.DefaultProxy;
-        socket.Options.KeepAliveInterval = TimeSpan.FromSeconds(15);
+        socket.Options.KeepAliveInterval = KeepAlive;
+        using var handler = new SocketsHttpHandler
+        {
+            UseProxy = false,
+            ConnectCallback = (_, token) => new ValueTask<Stream>(Link.ApiConnector.DialAsync(dialer, host, port, token)),
 
-        // The outer TLS is an ingress's, a proxy's or the gateway's, with any name and any CA: nothing is trusted on account of it. Identity is
-        // proven both ways by the TLS inside, and nothing but that TLS is ever sent.
+            // The outer TLS is an ingress's, a proxy's or the gateway's, with any name and any CA: nothing is trusted on account of it. Identity
+            // is proven both ways by the TLS inside, and nothing but that TLS is ever sent.
 #pragma warning disable CA5359
-        socket.Options.RemoteCertificateValidationCallback = static (_, _, _, _) => true;
+            SslOptions = new SslClientAuthenticationOptions { RemoteCertificateValidationCallback = static (_, _, _, _) => true },
 #pragma warning restore CA5359
+        };
+        using var invoker = new HttpMessageInvoker(handler, disposeHandler: false);
         try
         {
-            await socket.ConnectAsync(new UriBuilder("wss", host, port, GatewayApi.Tunnel).Uri, cancellationToken);
+            await socket.ConnectAsync(new UriBuilder("wss", host, port, GatewayApi.Tunnel).Uri, invoker, cancellationToken);
             return new WebSocketByteStream(socket);
         }
         catch (Exception e)
         {
             socket.Dispose();
             cancellationToken.ThrowIfCancellationRequested();
-            throw Explain(e, where);
+            throw LinkProblems.Of(Root(e), where);
         }
     }
 
-    private static CarrierException Explain(Exception e, string where)
-    {
-        for (var inner = e; inner is not null; inner = inner.InnerException)
-        {
-            switch (inner)
-            {
-                case HttpRequestException { HttpRequestError: HttpRequestError.ProxyTunnelError } proxy:
-                    return LinkProblems.OfProxy("of HTTPS_PROXY", proxy.Message, e);
-                case System.Net.Sockets.SocketException or System.Security.Authentication.AuthenticationException:
-                    return LinkProblems.Of(inner, where);
-            }
-        }
-
-        return LinkProblems.Of(e, where);
-    }
+    /// <summary>What the WebSocket and HTTP layers wrapped.</summary>
+    private static Exception Root(Exception e) => e is WebSocketException or HttpRequestException && e.InnerException is { } inner ? Root(inner) : e;
 }

@@ -1,0 +1,63 @@
+using System.Net;
+using Fairlead.Contracts.Gateway;
+using Fairlead.Tunnel;
+using Fairlead.Tunnel.Link;
+
+namespace Fairlead.Tests.Tunnel.WebSocket;
+
+public sealed class WebSocketCarrierTests
+{
+    private static readonly FlowTarget Target = new(TransportProtocol.Tcp, "echo.shop.svc", 7);
+
+    private static CancellationToken Soon => new CancellationTokenSource(TimeSpan.FromSeconds(30)).Token;
+
+    [Fact]
+    public async Task Random_chunks_arrive_intact_both_ways_and_the_gateway_knows_who_sent_them()
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        var subjects = new List<string>();
+        gateway.Handler = (incoming, token) =>
+        {
+            subjects.Add(incoming.Peer.Subject);
+            return TestGateway.EchoAsync(incoming, token);
+        };
+        await using var carrier = new WebSocketLinkCarrier(gateway.Endpoint, gateway.Space.Tls, null);
+        for (var seed = 0; seed < 5; seed++)
+        {
+            await FlowProperties.EchoesRandomChunksAsync((await carrier.OpenAsync(Target, Soon)).Flow.ShouldNotBeNull(), seed, 600_000);
+        }
+
+        subjects.ShouldAllBe(s => s == "invite:alice");
+    }
+
+    [Fact]
+    public async Task Carrier_goes_through_a_proxy()
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        await using var proxy = new ConnectProxy("u", "p");
+        await using var carrier = new WebSocketLinkCarrier(gateway.Endpoint, gateway.Space.Tls, new WebProxy($"http://127.0.0.1:{proxy.Port}") { Credentials = new NetworkCredential("u", "p") });
+        await carrier.PingAsync(Soon);
+        proxy.Targets.ShouldBe([$"127.0.0.1:{gateway.ApiPort}"]);
+    }
+
+    [Fact]
+    public async Task Flow_whose_websocket_breaks_is_aborted()
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        await using var proxy = new CuttingProxy(gateway.ApiPort);
+        await using var carrier = new WebSocketLinkCarrier(new GatewayEndpoint("127.0.0.1", proxy.Port, 0), gateway.Space.Tls, null);
+        await using var flow = (await carrier.OpenAsync(Target, Soon)).Flow.ShouldNotBeNull();
+        await flow.WriteAsync(new byte[10], Soon);
+        (await flow.ReadAsync(new byte[10], Soon)).ShouldBeGreaterThan(0);
+        proxy.Cut();
+        await Should.ThrowAsync<FlowAbortedException>(() => FlowReading.ToEndAsync(flow));
+    }
+
+    [Fact]
+    public async Task Tunnel_path_without_a_websocket_asks_for_one()
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        using var client = BootstrapClient.Create(gateway.Token);
+        (await client.GetAsync(GatewayApi.Tunnel, Soon)).StatusCode.ShouldBe(HttpStatusCode.UpgradeRequired);
+    }
+}
