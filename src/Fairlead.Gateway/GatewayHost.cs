@@ -1,10 +1,8 @@
 using System.Collections.Frozen;
 using System.Net;
 using System.Net.NetworkInformation;
-using System.Net.Security;
 using System.Reflection;
 using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
 using Fairlead.Contracts.Cluster;
 using Fairlead.Dns.Client;
 using Fairlead.Gateway.Api;
@@ -28,7 +26,6 @@ internal sealed partial class GatewayHost : IAsyncDisposable
     private readonly SpacePublisher publisher;
     private readonly GatewayMetrics metrics = new();
     private readonly PrometheusText prometheus;
-    private readonly X509Certificate2 serverCertificate;
     private readonly SpaceAuthority authority;
     private readonly Revocations revocations = new();
     private readonly Grants grants = new();
@@ -53,8 +50,7 @@ internal sealed partial class GatewayHost : IAsyncDisposable
         var cluster = new ClusterState();
         clusterWatch = new ClusterWatch(client, cluster, grants, revocations, loggers.CreateLogger<ClusterWatch>());
         publisher = new SpacePublisher(client, cluster, options.SpaceName, authority.SpaceUid, authority.CertificatePem, options.Endpoints, loggers.CreateLogger<SpacePublisher>());
-        serverCertificate = authority.IssueServer();
-        var certificateContext = SslStreamCertificateContext.Create(serverCertificate, [authority.Certificate], offline: true);
+        var server = new ServerCertificate(authority, time);
         var certificates = new ClientCertificates(authority, revocations, time);
         var planner = new FlowPlanner(cluster, new AddressJudge(cluster, OwnAddresses()));
         flows = new FlowServer(planner, grants, revocations, new Dialer(planner, ResolveAsync, time), metrics, time, loggers.CreateLogger<FlowServer>());
@@ -66,12 +62,12 @@ internal sealed partial class GatewayHost : IAsyncDisposable
         var enrolment = new Enrolment(client, authority, new EnrolmentLimiter(time), time, loggers.CreateLogger<Enrolment>());
         endpoints = new ApiEndpoints(space, () => publisher.Endpoints, certificates, enrolment, grants, feed, dns, metrics, () => draining, time);
         prometheus = new PrometheusText(GatewayMetrics.MeterName);
-        web = new WebServer(options, endpoints, new HealthEndpoints(NotReady, prometheus), certificates, authority, () => certificateContext, flows, loggers);
+        web = new WebServer(options, endpoints, new HealthEndpoints(NotReady, prometheus), certificates, authority, () => server.Current, flows, loggers);
         direct = new DirectCarrierServer(
             new DirectCarrierServerOptions
             {
                 EndPoint = new IPEndPoint(options.Address, options.DataPort),
-                Certificate = () => certificateContext,
+                Certificate = () => server.Current,
                 Identify = certificates.Identify,
             },
             flows,
@@ -144,7 +140,6 @@ internal sealed partial class GatewayHost : IAsyncDisposable
         await direct.DisposeAsync();
         prometheus.Dispose();
         metrics.Dispose();
-        serverCertificate.Dispose();
         authority.Dispose();
         stop.Dispose();
     }

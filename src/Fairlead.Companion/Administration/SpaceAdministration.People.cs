@@ -20,11 +20,11 @@ public sealed partial class SpaceAdministration
     private const int MaxUses = 1000;
     private static readonly TimeSpan LongestInvite = TimeSpan.FromDays(365);
 
-    public Task<Invitation> InviteAsync(ClusterSelection cluster, InviteOptions options, CancellationToken cancellationToken)
+    public async Task<Invitation> InviteAsync(ClusterSelection cluster, InviteOptions options, CancellationToken cancellationToken)
     {
         Check(options);
         var rules = NamespaceRules.Parse(options.Namespaces);
-        return WithClientAsync(cluster, async client =>
+        return await WithClientAsync(cluster, async client =>
         {
             var space = await ReadSpaceAsync(client, cancellationToken);
             if (rules.Count > 0)
@@ -43,10 +43,10 @@ public sealed partial class SpaceAdministration
         });
     }
 
-    public Task RevokeAsync(ClusterSelection cluster, string user, CancellationToken cancellationToken)
+    public async Task RevokeAsync(ClusterSelection cluster, string user, CancellationToken cancellationToken)
     {
         CheckName(user, "user");
-        return WithClientAsync(cluster, async client =>
+        await WithClientAsync(cluster, async client =>
         {
             // First what ends live access, and once more at the end: whatever the gateway was issuing while it had not heard of this yet is
             // older than the second time (Enrolment takes its times before it looks).

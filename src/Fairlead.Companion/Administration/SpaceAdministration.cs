@@ -24,10 +24,10 @@ public sealed partial class SpaceAdministration(TimeProvider? time = null) : ISp
 
     public string RenderManifests(GatewayInstallOptions options) => Manifests.Render(options);
 
-    public Task InstallGatewayAsync(ClusterSelection cluster, GatewayInstallOptions options, IProgress<string> progress, CancellationToken cancellationToken)
+    public async Task InstallGatewayAsync(ClusterSelection cluster, GatewayInstallOptions options, IProgress<string> progress, CancellationToken cancellationToken)
     {
         var objects = Yaml.Parse(Manifests.Render(options));
-        return WithClientAsync(cluster, async client =>
+        await WithClientAsync(cluster, async client =>
         {
             foreach (var value in objects)
             {
@@ -40,10 +40,10 @@ public sealed partial class SpaceAdministration(TimeProvider? time = null) : ISp
         });
     }
 
-    public Task UninstallGatewayAsync(ClusterSelection cluster, IProgress<string> progress, CancellationToken cancellationToken)
+    public async Task UninstallGatewayAsync(ClusterSelection cluster, IProgress<string> progress, CancellationToken cancellationToken)
     {
         var objects = Yaml.Parse(Manifests.Render(new GatewayInstallOptions("fairlead/fairlead:dev", "default", 1, [])));
-        return WithClientAsync(cluster, async client =>
+        await WithClientAsync(cluster, async client =>
         {
             foreach (var value in objects.Reverse())
             {

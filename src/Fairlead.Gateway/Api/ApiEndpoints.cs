@@ -35,6 +35,7 @@ internal sealed class ApiEndpoints(
     private const int MaxDnsMessage = 4096;
     private const int FlushSize = 64 * 1024;
     private const int MaxVersions = 64;
+    private static readonly TimeSpan BodyTimeout = TimeSpan.FromSeconds(10);
 
     private static readonly byte[] NewLine = "\n"u8.ToArray();
 
@@ -130,6 +131,9 @@ internal sealed class ApiEndpoints(
         var peer = RequirePeer(context);
         using var watch = Watches.TryOpen(peer)
             ?? throw new FairleadException(ErrorCategory.Denied, "too-many-watches", "Too many catalogs are being watched", "each keeps a stream open", "End other sessions of this user.");
+
+        // Once more: a revocation that came before the watch was in the table has not ended it.
+        RequirePeer(context);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, watch.Ended, stopping);
         context.Response.ContentType = "application/x-ndjson";
         context.Response.Headers.CacheControl = "no-store";
@@ -182,13 +186,28 @@ internal sealed class ApiEndpoints(
     private static async Task<T> ReadAsync<T>(HttpContext context, JsonTypeInfo<T> type) =>
         JsonSerializer.Deserialize((await ReadAsync(context, MaxBody)).Span, type) ?? throw new JsonException();
 
+    /// <summary>Kestrel's own minimum rate is off for the sake of flows, so that a body which never ends is given up here.</summary>
     private static async Task<ReadOnlyMemory<byte>> ReadAsync(HttpContext context, int limit)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
+        patience.CancelAfter(BodyTimeout);
+        try
+        {
+            return await ReadAsync(context, limit, patience.Token);
+        }
+        catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested)
+        {
+            throw new FairleadException(ErrorCategory.TimedOut, "request-slow", "The request did not arrive in time", $"its body took longer than {BodyTimeout.TotalSeconds:0} s", "Try again.");
+        }
+    }
+
+    private static async Task<ReadOnlyMemory<byte>> ReadAsync(HttpContext context, int limit, CancellationToken cancellationToken)
     {
         var buffer = new byte[Math.Clamp(context.Request.ContentLength ?? 1024, 1, limit) + 1];
         var length = 0;
         while (true)
         {
-            var read = await context.Request.Body.ReadAsync(buffer.AsMemory(length), context.RequestAborted);
+            var read = await context.Request.Body.ReadAsync(buffer.AsMemory(length), cancellationToken);
             if (read == 0)
             {
                 return buffer.AsMemory(0, length);

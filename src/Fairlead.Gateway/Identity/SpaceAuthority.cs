@@ -13,8 +13,9 @@ internal sealed class SpaceAuthority : IDisposable
     /// <summary>Certificates are valid from a little before they are made, for laptops whose clock is late.</summary>
     public static readonly TimeSpan Backdate = TimeSpan.FromMinutes(5);
 
+    public static readonly TimeSpan ServerLifetime = TimeSpan.FromDays(90);
+
     private static readonly TimeSpan Lifetime = TimeSpan.FromDays(3650);
-    private static readonly TimeSpan ServerLifetime = TimeSpan.FromDays(90);
     private static readonly Oid ServerAuthentication = new("1.3.6.1.5.5.7.3.1");
     private static readonly Oid ClientAuthentication = new("1.3.6.1.5.5.7.3.2");
 

@@ -64,7 +64,13 @@ internal sealed class AddressJudge(ClusterState cluster, IReadOnlySet<IPAddress>
         var services = cluster.ServicesAt(address);
         if (services.Count > 0)
         {
-            return JudgeServices(rights, via, services, port, protocol, depth);
+            var judged = JudgeServices(rights, via, services, port, protocol, depth);
+            if (judged.Verdict != Verdict.Allowed || services.Any(s => HasPort(s, port, protocol)))
+            {
+                return judged;
+            }
+
+            // A load balancer's address may be a node's too: on ports that no service takes, it is the node that answers.
         }
 
         if (excepted)
@@ -145,6 +151,9 @@ internal sealed class AddressJudge(ClusterState cluster, IReadOnlySet<IPAddress>
 
         return Judgement.Allowed;
     }
+
+    private bool HasPort(ObjectKey service, int port, TransportProtocol protocol) =>
+        cluster.FindService(service)?.Ports.Any(p => p.Port == port && p.Protocol == protocol) == true;
 
     private Judgement JudgePods(Rights rights, ObjectKey via, IPAddress address)
     {

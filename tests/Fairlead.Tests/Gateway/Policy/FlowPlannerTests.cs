@@ -1,6 +1,7 @@
 using System.Net;
 using Fairlead.Contracts.Cluster;
 using Fairlead.Contracts.Gateway;
+using Fairlead.Gateway.Cluster;
 using Fairlead.Gateway.Policy;
 using Fairlead.Tunnel;
 
@@ -145,6 +146,18 @@ public sealed class FlowPlannerTests
         world.Slice("shop/a", "a-x", 80, ("10.96.1.2", null));
         world.Slice("shop/b", "b-x", 80, ("10.96.1.1", null));
         Refusal(Shop, "a.shop.svc", 80).ShouldBe(FlowFailure.Denied);
+    }
+
+    [Fact]
+    public void Plan_node_address_that_a_load_balancer_shares_is_a_node_on_all_other_ports()
+    {
+        world.State.PutService(new ServiceView(
+            World.Key("shop/balanced"), ServiceKind.ClusterIP, [new ServicePort("main", 80, TransportProtocol.Tcp)], [IPAddress.Parse("10.96.1.1")], [IPAddress.Parse("198.18.0.2")], null));
+        world.Service("shop/trap", "10.96.1.9", 80);
+        world.Slice("shop/trap", "trap-x", 80, ("198.18.0.2", null));
+        Plan(Shop, "trap.shop.svc", 80).Dial.ShouldNotBeNull();
+        world.Slice("shop/trap", "trap-x", 10250, ("198.18.0.2", null));
+        Refusal(Shop, "trap.shop.svc", 80).ShouldBe(FlowFailure.Denied);
     }
 
     [Fact]

@@ -1,0 +1,158 @@
+using System.Security.Cryptography;
+using System.Text;
+using Fairlead.Companion.Administration;
+using Fairlead.Contracts.Administration;
+using Fairlead.Contracts.Errors;
+using Fairlead.Contracts.Gateway;
+using Fairlead.Kubernetes;
+using Fairlead.Tests.Gateway;
+
+namespace Fairlead.Tests.Companion.Administration;
+
+public sealed class SpaceAdministrationTests : IAsyncLifetime
+{
+    private const string Fairlead = "/api/v1/namespaces/fairlead/";
+    private const string Grants = "/apis/fairlead.dev/v1alpha1/namespaces/fairlead/grants/";
+    private static readonly GatewayInstallOptions Defaults = new("fairlead/fairlead:dev", "default", 1, []);
+
+    private readonly string kubeconfig = Path.GetTempFileName();
+    private readonly SpaceAdministration administration = new();
+    private FakeCluster cluster = null!;
+
+    private ClusterSelection Selection => new(kubeconfig, null);
+
+    public async ValueTask InitializeAsync()
+    {
+        cluster = await FakeCluster.StartAsync();
+        await File.WriteAllTextAsync(kubeconfig, $$"""
+            apiVersion: v1
+            kind: Config
+            current-context: t
+            clusters: [ { name: t, cluster: { server: "{{cluster.Url}}" } } ]
+            users: [ { name: t, user: {} } ]
+            contexts: [ { name: t, context: { cluster: t, user: t } } ]
+            """);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        File.Delete(kubeconfig);
+        await cluster.DisposeAsync();
+    }
+
+    [Fact]
+    public void Render_fills_in_the_choices_and_stays_yaml()
+    {
+        var yaml = administration.RenderManifests(new GatewayInstallOptions("registry.example.com/fairlead:1.2", "team", 3, ["gw.example.com:443:8444", "[fd00::1]:443:0"]));
+        var objects = Yaml.Parse(yaml);
+        objects.Select(o => o["kind"]!.GetValue<string>()).ShouldBe(
+            ["Namespace", "CustomResourceDefinition", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "Deployment", "Service", "PodDisruptionBudget"]);
+        var deployment = objects.Single(o => o["kind"]!.GetValue<string>() == "Deployment")["spec"]!;
+        deployment["replicas"]!.GetValue<long>().ShouldBe(3);
+        var container = deployment["template"]!["spec"]!["containers"]![0]!;
+        container["image"]!.GetValue<string>().ShouldBe("registry.example.com/fairlead:1.2");
+        container["env"]!.AsArray().Single(e => e!["name"]!.GetValue<string>() == "FAIRLEAD_ENDPOINTS")!["value"]!.GetValue<string>().ShouldBe("gw.example.com:443:8444,[fd00::1]:443:0");
+        container["env"]!.AsArray().Single(e => e!["name"]!.GetValue<string>() == "FAIRLEAD_SPACE_NAME")!["value"]!.GetValue<string>().ShouldBe("team");
+    }
+
+    [Fact]
+    public void Render_rights_are_the_least()
+    {
+        var objects = Yaml.Parse(administration.RenderManifests(Defaults));
+        var verbs = objects.Where(o => o["kind"]!.GetValue<string>() == "ClusterRole").SelectMany(o => o["rules"]!.AsArray()).SelectMany(r => r!["verbs"]!.AsArray()).Select(v => v!.GetValue<string>());
+        verbs.Distinct().Order().ShouldBe(["get", "list", "watch"]);
+        objects.SelectMany(o => (o["rules"] as System.Text.Json.Nodes.JsonArray ?? []).Select(r => r!.ToJsonString())).ShouldAllBe(r => !r.Contains('*'));
+    }
+
+    [Theory]
+    [InlineData("x\"\n  evil: true", "default", 1, null)]
+    [InlineData("fairlead:dev", "a\"b", 1, null)]
+    [InlineData("fairlead:dev", "default", 0, null)]
+    [InlineData("fairlead:dev", "default", 1, "host:1")]
+    [InlineData("fairlead:dev", "default", 1, "ho\"st:1:2")]
+    public void Render_choice_that_makes_no_sense_is_refused(string image, string space, int replicas, string? endpoint) =>
+        Should.Throw<FairleadException>(() => administration.RenderManifests(new GatewayInstallOptions(image, space, replicas, endpoint is null ? [] : [endpoint])))
+            .Error.Category.ShouldBe(ErrorCategory.Usage);
+
+    [Fact]
+    public async Task Invite_makes_grant_and_secret_and_a_token_that_fits_them()
+    {
+        PublishSpace();
+        var invitation = await administration.InviteAsync(Selection, new InviteOptions("alice", "team", ["shop", "dev-*/api"], TimeSpan.FromDays(7), 2), default);
+        var token = JoinToken.Parse(invitation.Token);
+        token.Endpoints.ShouldBe([new GatewayEndpoint("198.18.0.2", 30443, 30444)]);
+        var secret = cluster.Get(Fairlead + "secrets/fairlead-invite-" + token.InviteId)!;
+        secret["type"]!.GetValue<string>().ShouldBe("fairlead.dev/invite");
+        Data(secret, "secret-sha256").ShouldBe(Convert.ToHexStringLower(SHA256.HashData(System.Buffers.Text.Base64Url.DecodeFromChars(token.Secret))));
+        (Data(secret, "user"), Data(secret, "group"), Data(secret, "uses-left")).ShouldBe(("alice", "team", "2"));
+        secret.ToJsonString().ShouldNotContain(token.Secret);
+        var grants = await administration.ListGrantsAsync(Selection, default);
+        grants.ShouldHaveSingleItem().Rules.ShouldBe(["shop", "dev-*/api"]);
+        grants[0].Subjects.ShouldBe(["invite:alice"]);
+        grants[0].Verbs.ShouldBe(["consume"]);
+    }
+
+    [Fact]
+    public async Task Invite_without_a_gateway_says_how_to_install_one() =>
+        (await CodeAsync(administration.InviteAsync(Selection, new InviteOptions("alice", null, ["shop"], TimeSpan.FromDays(1), 1), default))).ShouldBe("gateway-not-installed");
+
+    [Fact]
+    public async Task Invite_before_the_gateway_is_reachable_says_so()
+    {
+        PublishSpace("[]");
+        (await CodeAsync(administration.InviteAsync(Selection, new InviteOptions("alice", null, ["shop"], TimeSpan.FromDays(1), 1), default))).ShouldBe("gateway-unexposed");
+    }
+
+    [Theory]
+    [InlineData("Alice", "shop", 1, 1, "name-invalid")]
+    [InlineData("a/b", "shop", 1, 1, "name-invalid")]
+    [InlineData("", "shop", 1, 1, "name-invalid")]
+    [InlineData("alice", "shop/a/b", 1, 1, "rule-invalid")]
+    [InlineData("alice", "Shop", 1, 1, "rule-invalid")]
+    [InlineData("alice", "/x", 1, 1, "rule-invalid")]
+    [InlineData("alice", "shop", 0, 1, "option-invalid")]
+    [InlineData("alice", "shop", 1, 0, "option-invalid")]
+    [InlineData("alice", "shop", 1, 400, "option-invalid")]
+    public async Task Invite_nonsense_is_refused_before_anything_is_made(string user, string rule, int uses, int days, string code)
+    {
+        PublishSpace();
+        (await CodeAsync(administration.InviteAsync(Selection, new InviteOptions(user, null, [rule], TimeSpan.FromDays(days), uses), default))).ShouldBe(code);
+        (await administration.ListGrantsAsync(Selection, default)).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Revoke_denies_the_user_and_leaves_the_others()
+    {
+        PublishSpace();
+        await administration.InviteAsync(Selection, new InviteOptions("alice", null, ["shop"], TimeSpan.FromDays(1), 1), default);
+        var bob = JoinToken.Parse((await administration.InviteAsync(Selection, new InviteOptions("bob", null, ["shop"], TimeSpan.FromDays(1), 1), default)).Token);
+        cluster.Put(Grants + "shared", """{"spec":{"subjects":["invite:alice","invite:bob"],"rules":[{"namespaces":["dev"]}]}}""");
+        await administration.RevokeAsync(Selection, "alice", default);
+        var map = cluster.Get(Fairlead + "configmaps/fairlead-revocations")!;
+        DateTimeOffset.Parse(map["data"]!["invite.alice"]!.GetValue<string>()).ShouldBe(DateTimeOffset.UtcNow, TimeSpan.FromMinutes(1));
+        map["data"]!["invite.bob"].ShouldBeNull();
+        var grants = await administration.ListGrantsAsync(Selection, default);
+        grants.Select(g => g.Name).ShouldBe(["invite-bob", "shared"]);
+        grants[1].Subjects.ShouldBe(["invite:bob"]);
+        cluster.Get(Fairlead + "secrets/fairlead-invite-" + bob.InviteId).ShouldNotBeNull();
+    }
+
+    [Fact]
+    public async Task Cluster_that_is_not_there_is_a_clear_error()
+    {
+        await File.WriteAllTextAsync(kubeconfig, (await File.ReadAllTextAsync(kubeconfig)).Replace(cluster.Url.Port.ToString(), "1"));
+        var error = (await Should.ThrowAsync<FairleadException>(administration.ListGrantsAsync(Selection, default))).Error;
+        (error.Category, error.Code).ShouldBe((ErrorCategory.NotConnected, "cluster-unreachable"));
+        (await CodeAsync(administration.ListGrantsAsync(new ClusterSelection("/nonexistent", null), default))).ShouldBe("kubeconfig-unusable");
+    }
+
+    private void PublishSpace(string endpoints = """[{\"host\":\"198.18.0.2\",\"apiPort\":30443,\"dataPort\":30444}]""")
+    {
+        var (certificate, _) = global::Fairlead.Gateway.Identity.SpaceAuthority.Generate(TimeProvider.System);
+        cluster.Put(Fairlead + "configmaps/fairlead-space", $$"""{"data":{"name":"default","uid":"u","endpoints":"{{endpoints}}","ca.crt":"{{certificate.Replace("\n", "\\n")}}"} }""");
+    }
+
+    private static string Data(System.Text.Json.Nodes.JsonObject secret, string key) => Encoding.UTF8.GetString(Convert.FromBase64String(secret["data"]![key]!.GetValue<string>()));
+
+    private static async Task<string> CodeAsync<T>(Task<T> task) => (await Should.ThrowAsync<FairleadException>(task)).Error.Code;
+}
