@@ -10,9 +10,9 @@ public sealed class AccessTests(SharedCluster cluster) : ClusterTest(cluster)
     [Fact]
     public async Task Service_that_points_elsewhere_is_refused()
     {
-        var frontend = (await Cluster.KubectlAsync("get", "pods", "-n", "shop", "-l", "app=redis", "-o", "jsonpath={.items[0].status.podIP}")).Text;
+        var redis = (await Cluster.KubectlAsync("get", "pods", "-n", "shop", "-l", "app.kubernetes.io/name=redis", "-o", "jsonpath={.items[0].status.podIP}")).Text;
         (string Name, string Address, int Port)[] targets =
-            [("metadata", "169.254.169.254", 80), ("api", "198.18.0.1", 6443), ("node", "198.18.0.2", 30443), ("other-namespace", frontend, 6379), ("loopback", "127.0.0.1", 80)];
+            [("metadata", "169.254.169.254", 80), ("api", "198.18.0.1", 6443), ("node", "198.18.0.2", 30443), ("other-namespace", redis, 6379), ("loopback", "127.0.0.1", 80)];
         await Cluster.ApplyAsync("apiVersion: v1\nkind: Namespace\nmetadata: { name: tricky }\n" + string.Concat(targets.Select(t => $$"""
             ---
             apiVersion: v1

@@ -4,6 +4,7 @@ using Fairlead.Testbed;
 namespace Fairlead.EndToEnd.Tests.Consume;
 
 /// <summary>Cables, pods and gateways come and go; names, listeners and as many flows as possible stay.</summary>
+[Collection(Disturbing.Name)]
 public sealed class ResilienceTests(SharedCluster cluster) : ClusterTest(cluster)
 {
     [Fact]
@@ -58,6 +59,7 @@ public sealed class ResilienceTests(SharedCluster cluster) : ClusterTest(cluster
               template:
                 metadata: { labels: { app: web } }
                 spec:
+                  terminationGracePeriodSeconds: 1
                   containers:
                   - { name: web, image: host, command: [python3, -m, http.server, "8000", --directory, /etc/default] }
             ---

@@ -68,3 +68,10 @@ public abstract class ClusterTest(SharedCluster shared) : IAsyncLifetime
         return laptop;
     }
 }
+
+/// <summary>Tests that take away from the shared cluster what others need (its gateways, say): they run alone, after all others.</summary>
+[CollectionDefinition(Name, DisableParallelization = true)]
+public sealed class Disturbing
+{
+    public const string Name = "disturbing";
+}
