@@ -162,7 +162,8 @@ public sealed class KubeApiServer : IAsyncDisposable
     private void Configure(KestrelServerOptions kestrel)
     {
         kestrel.AddServerHeader = false;
-        kestrel.Limits.MaxRequestBodySize = RequestBody.SizeLimit + 1;
+        // Beyond what is taken, so that a client whose body is somewhat too large reads the answer and not a reset.
+        kestrel.Limits.MaxRequestBodySize = 4 * RequestBody.SizeLimit;
         // A watch may be silent for minutes, a log may be read slowly: no rate is too low.
         kestrel.Limits.MinResponseDataRate = null;
         kestrel.Limits.Http2.MaxStreamsPerConnection = 250; // As kube-apiserver: a client's watches share one connection.
