@@ -4,15 +4,13 @@ namespace Fairlead.Bench.Scenarios;
 internal static class Distance
 {
     private const int RoundTrip = 20;
-    private const int Rounds = 3;
-
     public static async Task RunAsync(Report report)
     {
         await using var bed = await Bed.CreateAsync(RoundTrip);
         var streams = new Dictionary<Way, List<double>>();
         var requests = new Dictionary<Way, List<double>>();
         Way[] ways = [Bed.Direct, Bed.Fairlead, Bed.Stunnel];
-        for (var round = 0; round < Rounds; round++)
+        for (var round = 0; round < Settings.Rounds; round++)
         {
             foreach (var way in ways)
             {
@@ -26,7 +24,7 @@ internal static class Distance
         report.Beside("one stream down", "Mbit/s", Report.Median(streams[Bed.Fairlead]) * 1000, Bed.Stunnel.Name, Report.Median(streams[Bed.Stunnel]) * 1000);
         report.AtMost("a small request on a new connection, added p50", "ms", Report.Median(requests[Bed.Fairlead]) - Report.Median(requests[Bed.Direct]), RoundTrip, "direct", Report.Median(requests[Bed.Direct]));
         report.Beside("a small request on a new connection, p50", "ms", Report.Median(requests[Bed.Fairlead]), Bed.Stunnel.Name, Report.Median(requests[Bed.Stunnel]));
-        report.Note($"A link of our own (two TUN devices and a relay) with a round trip of {RoundTrip} ms. Medians of {Rounds} interleaved runs.");
+        report.Note($"A link of our own (two TUN devices and a relay) with a round trip of {RoundTrip} ms. Medians of {Settings.Rounds} interleaved runs.");
     }
 
     private static void Add(Dictionary<Way, List<double>> to, Way way, double figure)

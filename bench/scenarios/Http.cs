@@ -3,8 +3,6 @@ namespace Fairlead.Bench.Scenarios;
 /// <summary>Small requests: a connection each, and kept alive.</summary>
 internal static class Http
 {
-    private const int Rounds = 5;
-
     public static async Task RunAsync(Report report)
     {
         await using var bed = await Bed.CreateAsync();
@@ -12,7 +10,7 @@ internal static class Http
         foreach (var (clients, fresh) in new[] { (1, true), (32, true), (1, false), (32, false) })
         {
             var results = ways.ToDictionary(w => w, _ => new List<HttpResult>());
-            for (var round = 0; round < Rounds; round++)
+            for (var round = 0; round < Settings.Rounds; round++)
             {
                 foreach (var way in ways)
                 {
@@ -41,6 +39,6 @@ internal static class Http
             report.Beside(what, "1/s", rate, Bed.Stunnel.Name, Of(Bed.Stunnel, r => r.RequestsPerSecond));
         }
 
-        report.Note($"Medians of {Rounds} interleaved runs of 3 s. Peers: {string.Join("; ", await bed.PeersAsync())}.");
+        report.Note($"Medians of {Settings.Rounds} interleaved runs of 3 s. Peers: {string.Join("; ", await bed.PeersAsync())}.");
     }
 }

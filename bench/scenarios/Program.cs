@@ -25,6 +25,12 @@ var all = new Dictionary<string, Func<Report, Task>>
     ["services"] = ManyServices.RunAsync,
     ["idle"] = IdleFlows.RunAsync,
 };
+if (args is ["--rounds", var rounds, ..])
+{
+    Settings.Rounds = int.Parse(rounds);
+    args = args[2..];
+}
+
 var chosen = args.Length == 0 ? [.. all.Keys] : args;
 if (chosen.FirstOrDefault(n => !all.ContainsKey(n)) is { } unknown)
 {
@@ -41,3 +47,9 @@ foreach (var name in chosen)
 }
 
 return 0;
+
+/// <summary>How often each way is measured; medians are reported. Fewer are for trying a scenario, not for publishing.</summary>
+internal static class Settings
+{
+    public static int Rounds { get; set; } = 5;
+}

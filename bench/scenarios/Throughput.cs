@@ -3,8 +3,6 @@ namespace Fairlead.Bench.Scenarios;
 /// <summary>TCP streams between laptop and pod, both directions.</summary>
 internal static class Throughput
 {
-    private const int Rounds = 5;
-
     public static async Task RunAsync(Report report)
     {
         await using var bed = await Bed.CreateAsync();
@@ -14,7 +12,7 @@ internal static class Throughput
             foreach (var down in new[] { false, true })
             {
                 var figures = ways.ToDictionary(w => w, _ => new List<double>());
-                for (var round = 0; round < Rounds; round++)
+                for (var round = 0; round < Settings.Rounds; round++)
                 {
                     foreach (var way in ways)
                     {
@@ -29,6 +27,6 @@ internal static class Throughput
             }
         }
 
-        report.Note($"Medians of {Rounds} interleaved runs of 3 s. Peers: {string.Join("; ", await bed.PeersAsync())}.");
+        report.Note($"Medians of {Settings.Rounds} interleaved runs of 3 s. Peers: {string.Join("; ", await bed.PeersAsync())}.");
     }
 }
