@@ -56,7 +56,7 @@ internal sealed class Bed : IAsyncDisposable
         (await Cluster.Host.ShellAsync("iperf3 --version | head -n 1")).Output.Trim(),
         (await Cluster.Host.ShellAsync("wrk -v 2>&1 | head -n 1")).Output.Trim(),
         (await Cluster.Host.ShellAsync("nginx -v 2>&1")).Output.Trim(),
-        (await Cluster.Host.ShellAsync("stunnel4 -version 2>&1 | head -n 1")).Output.Trim(),
+        (await Cluster.Host.ShellAsync("stunnel4 -version 2>&1 | grep -o 'stunnel [0-9.]*' | head -n 1")).Output.Trim(),
     ];
 
     /// <summary>Resident memory of a process in MB (10^6 bytes).</summary>

@@ -14,8 +14,22 @@ internal static partial class Tools
     public static async Task<double> IperfAsync(Laptop laptop, Way way, int streams, bool down, int seconds = 3)
     {
         string[] command = ["iperf3", "-J", "-c", way.Host, "-p", $"{way.Iperf}", "-t", $"{seconds}", "-O", "1", "-P", $"{streams}", .. down ? (string[])["-R"] : []];
-        var json = JsonDocument.Parse((await laptop.Host.RunAsync(command)).Text).RootElement;
-        return json.GetProperty("end").GetProperty("sum_received").GetProperty("bits_per_second").GetDouble() / 1e9;
+        for (var attempt = 1; ; attempt++)
+        {
+            var json = JsonDocument.Parse((await laptop.Host.RunAsync(command)).Output).RootElement;
+            if (!json.TryGetProperty("error", out var error))
+            {
+                return json.GetProperty("end").GetProperty("sum_received").GetProperty("bits_per_second").GetDouble() / 1e9;
+            }
+
+            // An iperf3 server does one test at a time and needs a moment after each.
+            if (attempt == 5)
+            {
+                throw new InvalidOperationException($"iperf3 by way of {way.Name}: {error.GetString()}");
+            }
+
+            await Task.Delay(TimeSpan.FromSeconds(1));
+        }
     }
 
     /// <param name="newConnections">Each request on a connection of its own, which the server closes.</param>
