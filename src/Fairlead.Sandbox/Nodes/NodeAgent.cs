@@ -107,7 +107,23 @@ internal sealed partial class NodeAgent : INodeAgent
         }
         else if (pod.IsDeleting())
         {
-            node.Store.Delete(Kinds.Pods, pod.Namespace(), pod.Name(), force: true);
+            RemoveEnded(pod);
+        }
+    }
+
+    /// <summary>A pod that ended before its deletion has no worker to remove it. The event may be late: by now it may be gone, or another have its name.</summary>
+    private void RemoveEnded(JsonObject pod)
+    {
+        try
+        {
+            if (node.Store.Get(Kinds.Pods, pod.Namespace(), pod.Name())?.Uid() == pod.Uid())
+            {
+                node.Store.Delete(Kinds.Pods, pod.Namespace(), pod.Name(), force: true);
+            }
+        }
+        catch (StatusException e) when (e.Code == 404)
+        {
+            // Removed between the two.
         }
     }
 
