@@ -121,7 +121,7 @@ internal sealed class Doctor(CaptureStatus capture, HostsResolver hosts, Consume
     private DoctorCheck CheckConsumed(Space space)
     {
         var subject = $"services of {space.Record.Name}";
-        var services = pipeline.Snapshot.States.GetValueOrDefault(space.Key)?.Services ?? [];
+        var services = pipeline.Snapshot.Describe(space.Key)?.Services ?? [];
         var broken = services.Where(service => service.Problem is not null).ToList();
         return broken.Count == 0
             ? new DoctorCheck(subject, CheckResult.Ok, $"{services.Count} are consumed.", services.Count == 0 ? "fairlead consume 'NAMESPACE/*'" : null)

@@ -1,4 +1,3 @@
-using System.Collections.Frozen;
 using System.Net;
 using System.Net.NetworkInformation;
 using Fairlead.Contracts.Errors;
@@ -12,11 +11,18 @@ using Microsoft.Extensions.Logging;
 namespace Fairlead.Daemon.Consume;
 
 /// <summary>What is in force.</summary>
-/// <param name="States">By space.</param>
+/// <param name="Foreign">What others have in the hosts file.</param>
+/// <param name="Failures">What could not be captured.</param>
 /// <param name="Problem">What keeps all of it from working, such as a hosts file that can't be written.</param>
-internal sealed record ConsumeSnapshot(IReadOnlyDictionary<string, ConsumeState> States, ErrorInfo? Problem)
+internal sealed record ConsumeSnapshot(IReadOnlyList<PlanSpace> Spaces, ConsumePlan Plan, ForeignHosts Foreign, IReadOnlyList<CaptureFailure> Failures, ErrorInfo? Problem)
 {
-    public static readonly ConsumeSnapshot Nothing = new(new Dictionary<string, ConsumeState>(), null);
+    public static readonly ConsumeSnapshot Nothing = new([], ConsumePlan.Nothing, ForeignHosts.None, [], null);
+
+    /// <summary>What people are told of a space; null before the first pass that knows it. Made when asked for, because it is large.</summary>
+    public ConsumeState? Describe(string space) =>
+        Spaces.FirstOrDefault(planned => planned.Key == space) is { } known ? Plan.Describe(known, Foreign, Failures) : null;
+
+    public int Count(string space) => Plan.Selection.Hosts.Count(host => host.Key.Space == space);
 }
 
 /// <summary>
@@ -37,12 +43,22 @@ internal sealed partial class ConsumePipeline(
     /// <summary>After a failure of the host; nothing tells us when a file system becomes writable again.</summary>
     internal static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(30);
 
+    /// <summary>Quiet time after which a burst is over.</summary>
+    private static readonly TimeSpan BurstEnd = TimeSpan.FromSeconds(2);
+
+    /// <summary>From as many addresses on, a burst leaves tens of megabytes of garbage that nothing would collect for hours.</summary>
+    private const int LargePlan = 1000;
+
+    /// <summary>A collection stops flows for some ten milliseconds.</summary>
+    private static readonly TimeSpan CollectInterval = TimeSpan.FromMinutes(1);
+
     private readonly Signal requested = new();
     private readonly Signal completed = new();
     private long appliedRequest = -1;
     private long savedVersion;
+    private long? lastCollected;
     private volatile ConsumeSnapshot snapshot = ConsumeSnapshot.Nothing;
-    private volatile FrozenDictionary<IPAddress, Route> routes = FrozenDictionary<IPAddress, Route>.Empty;
+    private volatile Dictionary<IPAddress, Route> routes = []; // replaced as a whole, never changed
 
     public ConsumeSnapshot Snapshot => snapshot;
 
@@ -95,33 +111,54 @@ internal sealed partial class ConsumePipeline(
 
     private async Task WaitForWorkAsync(long request, CancellationToken cancellationToken)
     {
-        if (snapshot.Problem is null)
+        if (await IsRequestedAsync(request, BurstEnd, cancellationToken))
         {
-            await requested.WaitAsync(request, cancellationToken);
             return;
         }
 
-        try
-        {
-            await requested.WaitAsync(request, cancellationToken).WaitAsync(RetryInterval, time, cancellationToken);
-        }
-        catch (TimeoutException)
+        HandBackMemory();
+        if (!await IsRequestedAsync(request, snapshot.Problem is null ? Timeout.InfiniteTimeSpan : RetryInterval, cancellationToken))
         {
             LogRetry();
         }
+    }
+
+    private async Task<bool> IsRequestedAsync(long request, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await requested.WaitAsync(request, cancellationToken).WaitAsync(timeout, time, cancellationToken);
+            return true;
+        }
+        catch (TimeoutException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>An idle daemon allocates nothing, so no collection would come by itself.</summary>
+    private void HandBackMemory()
+    {
+        if (snapshot.Plan.Selection.Hosts.Count < LargePlan || (lastCollected is { } last && time.GetElapsedTime(last) < CollectInterval))
+        {
+            return;
+        }
+
+        lastCollected = time.GetTimestamp();
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
     }
 
     private async Task PassAsync(CancellationToken cancellationToken)
     {
         var planned = spaces.Plan();
         book.Keep(planned.Select(space => space.Key).ToHashSet());
-        var selection = ConsumeSelection.Create(planned);
+        var selection = ConsumeSelection.Create(planned, snapshot.Plan.Selection);
         var addresses = book.Assign([.. selection.Hosts.Select(host => host.Key)], await FindTakenAsync(selection, cancellationToken), Today());
         var problem = SaveAddresses();
         var plan = new ConsumePlan(selection, addresses);
 
         // First where flows lead, then that they are taken, then the names that lead them there.
-        routes = plan.Routes().ToFrozenDictionary();
+        routes = plan.Routes();
         IReadOnlyList<CaptureFailure> failures = [];
         try
         {
@@ -134,9 +171,7 @@ internal sealed partial class ConsumePipeline(
         }
 
         var outcome = await hosts.ApplyAsync(plan, cancellationToken);
-        snapshot = new ConsumeSnapshot(
-            planned.ToDictionary(space => space.Key, space => plan.Describe(space, outcome.Foreign, failures)),
-            problem ?? outcome.Problem);
+        snapshot = new ConsumeSnapshot(planned, plan, outcome.Foreign, failures, problem ?? outcome.Problem);
         LogApplied(selection.Hosts.Count, failures.Count);
     }
 

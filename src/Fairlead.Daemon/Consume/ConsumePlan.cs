@@ -18,8 +18,9 @@ internal sealed class ConsumePlan
         this.addresses = addresses;
     }
 
-    /// <summary>Every name that is meant to be published.</summary>
-    public HashSet<string> Names() => [.. selection.Hosts.SelectMany(host => host.Names)];
+    public static readonly ConsumePlan Nothing = new(ConsumeSelection.Nothing, new Dictionary<AddressKey, IPAddress>());
+
+    public ConsumeSelection Selection => selection;
 
     /// <summary>The lines of our section: all names but those that somebody else's lines define.</summary>
     public IReadOnlyList<HostsEntry> Entries(ForeignHosts foreign)
@@ -42,7 +43,7 @@ internal sealed class ConsumePlan
         selection.Hosts.Where(host => addresses.ContainsKey(host.Key)).Select(host => addresses[host.Key]));
 
     /// <summary>Where flows to each address lead.</summary>
-    public IReadOnlyDictionary<IPAddress, Route> Routes() => selection.Hosts
+    public Dictionary<IPAddress, Route> Routes() => selection.Hosts
         .Where(host => addresses.ContainsKey(host.Key))
         .ToDictionary(host => addresses[host.Key], host => new Route(host.Key.Space, $"{host.Key.Host}.{host.Key.Namespace}.svc", host.Ports));
 
@@ -69,7 +70,9 @@ internal sealed class ConsumePlan
         return new ConsumeState(space.Name, space.Rules.Texts, services, [.. selection.Warnings.GetValueOrDefault(space.Key, []), .. ConsumeSelection.Bounded(hidden)]);
     }
 
-    private static List<string> Published(SelectedHost host, ForeignHosts foreign) => [.. host.Names.Where(name => !foreign.Names.Contains(name))];
+    private static IReadOnlyList<string> Published(SelectedHost host, ForeignHosts foreign) => foreign.Names.Count == 0 || !host.Names.Any(foreign.Names.Contains)
+        ? host.Names
+        : [.. host.Names.Where(name => !foreign.Names.Contains(name))];
 
     private static string? Explain(IEnumerable<CaptureFailure> failures)
     {

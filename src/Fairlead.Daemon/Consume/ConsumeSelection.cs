@@ -18,28 +18,36 @@ internal sealed record PlanSpace(
 
 /// <summary>One address to be: a consumed service, or one endpoint of a consumed headless service.</summary>
 /// <param name="Names">The shortest first; may be empty when others own them all.</param>
-internal sealed record SelectedHost(AddressKey Key, ServiceRecord Service, PortSelection Ports, IReadOnlyList<string> Names);
+/// <param name="Wanted">With those that others own; made by <paramref name="Naming"/>.</param>
+internal sealed record SelectedHost(
+    AddressKey Key, ServiceRecord Service, PortSelection Ports, IReadOnlyList<string> Names, IReadOnlyList<string> Wanted, ServiceNames Naming);
 
 /// <summary>What the rules of every space select from its catalog, and under which names. Pure.</summary>
+/// <param name="Names">Every name of every host.</param>
 /// <param name="Warnings">By space.</param>
-internal sealed record ConsumeSelection(IReadOnlyList<SelectedHost> Hosts, IReadOnlyDictionary<string, IReadOnlyList<string>> Warnings)
+internal sealed record ConsumeSelection(
+    IReadOnlyList<SelectedHost> Hosts, IReadOnlySet<string> Names, IReadOnlyDictionary<string, IReadOnlyList<string>> Warnings)
 {
+    public static readonly ConsumeSelection Nothing = new([], new HashSet<string>(), new Dictionary<string, IReadOnlyList<string>>());
+
     /// <summary>More of one kind would bury the others.</summary>
     private const int MaxWarnings = 20;
 
-    public static ConsumeSelection Create(IEnumerable<PlanSpace> spaces)
+    /// <param name="previous">Its names are taken over where they are the same: with thousands of services most are, and strings cost.</param>
+    public static ConsumeSelection Create(IEnumerable<PlanSpace> spaces, ConsumeSelection previous)
     {
-        var hosts = new List<SelectedHost>();
+        var hosts = new List<SelectedHost>(previous.Hosts.Count);
         var warnings = new Dictionary<string, IReadOnlyList<string>>();
-        var claimed = new HashSet<string>();
+        var claimed = new HashSet<string>(previous.Names.Count);
+        var known = previous.Hosts.ToDictionary(host => host.Key);
         foreach (var space in spaces.OrderByDescending(space => space.InUse).ThenBy(space => space.Key, StringComparer.Ordinal))
         {
             var found = new List<string>();
-            Select(space, hosts, claimed, found);
+            Select(space, hosts, known, claimed, found);
             warnings[space.Key] = found;
         }
 
-        return new ConsumeSelection(hosts, warnings);
+        return new ConsumeSelection(hosts, claimed, warnings);
     }
 
     /// <summary>At most <see cref="MaxWarnings"/>, the last one saying how many more there are.</summary>
@@ -47,7 +55,7 @@ internal sealed record ConsumeSelection(IReadOnlyList<SelectedHost> Hosts, IRead
         ? warnings
         : warnings.Take(MaxWarnings).Append($"… and {warnings.Count - MaxWarnings} more of this kind");
 
-    private static void Select(PlanSpace space, List<SelectedHost> hosts, HashSet<string> claimed, List<string> warnings)
+    private static void Select(PlanSpace space, List<SelectedHost> hosts, Dictionary<AddressKey, SelectedHost> known, HashSet<string> claimed, List<string> warnings)
     {
         if (space.Services is null)
         {
@@ -72,23 +80,25 @@ internal sealed record ConsumeSelection(IReadOnlyList<SelectedHost> Hosts, IRead
 
             foreach (var host in service.Endpoints.Select(endpoint => $"{endpoint}.{service.Name}").Prepend(service.Name))
             {
-                var names = new List<string>(4);
-                foreach (var name in naming.Of(service.Namespace, host).OrderBy(name => name.Length))
+                var key = new AddressKey(space.Key, service.Namespace, host);
+                var wanted = known.TryGetValue(key, out var before) && before.Naming == naming ? before.Wanted : naming.Of(service.Namespace, host);
+                var names = wanted;
+                foreach (var name in wanted)
                 {
                     if (name == "localhost" || !ServiceNames.IsDomain(name) || !claimed.Add(name))
                     {
+                        names = [.. names.Where(other => other != name)];
                         withheld.Add($"The name '{name}' of {service.Namespace}/{service.Name} is not published: {(name == "localhost" ? "it is this machine's own" : "another service has it, or it is too long")}.");
                         continue;
                     }
 
-                    names.Add(name);
                     if (PublicDomains.Shadow(name))
                     {
                         shadowing.Add(name[(name.IndexOf('.') + 1)..]);
                     }
                 }
 
-                hosts.Add(new SelectedHost(new AddressKey(space.Key, service.Namespace, host), service, ports, names));
+                hosts.Add(new SelectedHost(key, service, ports, names, wanted, naming));
             }
         }
 

@@ -13,7 +13,7 @@ internal sealed class ConsumeService(SpaceRegistry spaces, ConsumePipeline pipel
 
     public ConsumeState Describe(Space space)
     {
-        var state = pipeline.Snapshot.States.GetValueOrDefault(space.Key) ?? new ConsumeState(space.Record.Name, space.Rules.Texts, [], []);
+        var state = pipeline.Snapshot.Describe(space.Key) ?? new ConsumeState(space.Record.Name, space.Rules.Texts, [], []);
         List<string> warnings = [.. state.Warnings];
         if (pipeline.Snapshot.Problem is { } problem)
         {
@@ -28,7 +28,7 @@ internal sealed class ConsumeService(SpaceRegistry spaces, ConsumePipeline pipel
         return state with { Rules = space.Rules.Texts, Warnings = warnings };
     }
 
-    public int Count(Space space) => pipeline.Snapshot.States.GetValueOrDefault(space.Key)?.Services.Count ?? 0;
+    public int Count(Space space) => pipeline.Snapshot.Count(space.Key);
 
     public static ServiceList Services(Space space, string? @namespace) => new(
         space.Record.Name,

@@ -86,7 +86,7 @@ internal sealed partial class HostsResolver : IDisposable
 
     private async Task<HostsOutcome> WriteAsync(ConsumePlan plan, CancellationToken cancellationToken)
     {
-        var candidates = plan.Names();
+        var candidates = plan.Selection.Names;
         var foreign = ForeignHosts.None;
         IReadOnlyList<HostsEntry> entries = [];
         byte[] result = [];

@@ -89,7 +89,7 @@ internal sealed class AddressBook
         }
 
         // In the order of their names, so that the order of arrival does not matter within a burst.
-        missing.Sort((a, b) => string.CompareOrdinal($"{a.Space}/{a.Namespace}/{a.Host}", $"{b.Space}/{b.Namespace}/{b.Host}"));
+        missing.Sort(Compare);
         HashSet<AddressKey>? inUse = null;
         foreach (var key in missing)
         {
@@ -156,13 +156,24 @@ internal sealed class AddressBook
     /// <summary>FNV-1a, because it is the same in every process and version.</summary>
     private static uint Hash(AddressKey key)
     {
-        var hash = 2166136261u;
-        foreach (var c in $"{key.Space}/{key.Namespace}/{key.Host}")
-        {
-            hash = (hash ^ c) * 16777619u;
-        }
+        return Add(Add(Add(2166136261u, key.Space), key.Namespace), key.Host);
 
-        return hash;
+        static uint Add(uint hash, string part)
+        {
+            foreach (var c in part)
+            {
+                hash = (hash ^ c) * 16777619u;
+            }
+
+            return (hash ^ '/') * 16777619u;
+        }
+    }
+
+    private static int Compare(AddressKey a, AddressKey b)
+    {
+        var order = string.CompareOrdinal(a.Space, b.Space);
+        order = order != 0 ? order : string.CompareOrdinal(a.Namespace, b.Namespace);
+        return order != 0 ? order : string.CompareOrdinal(a.Host, b.Host);
     }
 
     private static uint ToNumber(IPAddress address)

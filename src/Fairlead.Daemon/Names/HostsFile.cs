@@ -23,7 +23,10 @@ internal sealed class HostsFile
     private static readonly byte[] End = "# /FAIRLEAD"u8.ToArray();
 
     private static readonly SearchValues<byte> Blank = SearchValues.Create(" \t\r\v\f"u8);
-    private static readonly SearchValues<char> NameCharacters = SearchValues.Create("abcdefghijklmnopqrstuvwxyz0123456789-.");
+    private static readonly SearchValues<byte> NameCharacters = SearchValues.Create("abcdefghijklmnopqrstuvwxyz0123456789-."u8);
+
+    /// <summary>Characters of an IPv4 address, and more.</summary>
+    private const int MaxAddress = 64;
 
     private readonly ReadOnlyMemory<byte> content;
     private readonly IReadOnlyList<IPNetwork> ranges;
@@ -51,28 +54,29 @@ internal sealed class HostsFile
     /// <summary>The file with our section holding exactly <paramref name="entries"/>; without a section where there are none.</summary>
     public byte[] With(IReadOnlyList<HostsEntry> entries)
     {
-        var section = entries.Count == 0 ? [] : Render(entries);
         var place = Place();
-        var result = new ArrayBufferWriter<byte>(content.Length + section.Length + 1);
+        var lineEnd = UsesCarriageReturns() ? "\r\n"u8 : "\n"u8;
+        var result = new byte[ForeignLength() + SectionLength(entries, lineEnd.Length)];
+        var rest = result.AsSpan();
         for (var i = 0; i < lineStarts.Count; i++)
         {
             if (lineStarts[i] == place)
             {
-                result.Write(section);
+                WriteSection(ref rest, entries, lineEnd);
             }
 
             if (!ours[i])
             {
-                result.Write(Line(i));
+                Append(ref rest, Line(i));
             }
         }
 
         if (place == content.Length)
         {
-            result.Write(section);
+            WriteSection(ref rest, entries, lineEnd);
         }
 
-        return result.WrittenSpan.ToArray();
+        return result;
     }
 
     /// <summary>The file as it was before us.</summary>
@@ -102,7 +106,7 @@ internal sealed class HostsFile
                 continue;
             }
 
-            if (ranges.Any(range => range.Contains(address)))
+            if (IsInRanges(address))
             {
                 addresses.Add(address);
             }
@@ -199,15 +203,41 @@ internal sealed class HostsFile
 
     private bool Is(int line, byte[] marker) => TrimLineEnd(Line(line)).SequenceEqual(marker);
 
-    /// <summary>Exactly what <see cref="Render"/> writes: an address of ours, single spaces, lower-case names, no comment.</summary>
+    /// <summary>Exactly what <see cref="WriteSection"/> writes: an address of ours, single spaces, lower-case names, no comment.</summary>
     private bool IsOurEntry(int index)
     {
         var line = TrimLineEnd(Line(index));
         var space = line.IndexOf((byte)' ');
         return space > 0
             && IPAddress.TryParse(line[..space], out var address)
-            && ranges.Any(range => range.Contains(address))
-            && Encoding.Latin1.GetString(line[(space + 1)..]).Split(' ').All(name => name.Length > 0 && !name.AsSpan().ContainsAnyExcept(NameCharacters));
+            && IsInRanges(address)
+            && IsNameList(line[(space + 1)..]);
+    }
+
+    private static bool IsNameList(ReadOnlySpan<byte> names)
+    {
+        foreach (var name in names.Split((byte)' '))
+        {
+            if (names[name].IsEmpty || names[name].ContainsAnyExcept(NameCharacters))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    private bool IsInRanges(IPAddress address)
+    {
+        foreach (var range in ranges)
+        {
+            if (range.Contains(address))
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     /// <summary>Where the section goes: where it was, else the end, but before an unterminated last line.</summary>
@@ -224,26 +254,77 @@ internal sealed class HostsFile
         return content.IsEmpty || content.Span[^1] == '\n' ? content.Length : lineStarts[^1];
     }
 
-    private byte[] Render(IReadOnlyList<HostsEntry> entries)
+    private int ForeignLength()
     {
-        var lineEnd = UsesCarriageReturns() ? "\r\n" : "\n";
-        var text = new StringBuilder(entries.Count * 128);
+        var length = 0;
+        for (var i = 0; i < lineStarts.Count; i++)
+        {
+            length += ours[i] ? 0 : Line(i).Length;
+        }
+
+        return length;
+    }
+
+    /// <summary>Of what <see cref="WriteSection"/> writes; a file can have thousands of lines of ours, so it is written once, where it goes.</summary>
+    private static int SectionLength(IReadOnlyList<HostsEntry> entries, int lineEnd)
+    {
+        if (entries.Count == 0)
+        {
+            return 0;
+        }
+
+        var length = (2 * Fence.Length) + Start.Length + Notice.Length + End.Length + (5 * lineEnd);
+        Span<byte> text = stackalloc byte[MaxAddress];
+        foreach (var entry in entries)
+        {
+            entry.Address.TryFormat(text, out var written);
+            length += written + lineEnd;
+            foreach (var name in entry.Names)
+            {
+                length += 1 + name.Length;
+            }
+        }
+
+        return length;
+    }
+
+    private static void WriteSection(ref Span<byte> rest, IReadOnlyList<HostsEntry> entries, ReadOnlySpan<byte> lineEnd)
+    {
+        if (entries.Count == 0)
+        {
+            return;
+        }
+
         foreach (var marker in (byte[][])[Fence, Start, Notice])
         {
-            text.Append(Encoding.ASCII.GetString(marker)).Append(lineEnd);
+            Append(ref rest, marker);
+            Append(ref rest, lineEnd);
         }
 
         foreach (var entry in entries)
         {
-            text.Append(entry.Address).Append(' ').AppendJoin(' ', entry.Names).Append(lineEnd);
+            entry.Address.TryFormat(rest, out var written);
+            rest = rest[written..];
+            foreach (var name in entry.Names)
+            {
+                rest[0] = (byte)' ';
+                rest = rest[(1 + Encoding.ASCII.GetBytes(name, rest[1..]))..];
+            }
+
+            Append(ref rest, lineEnd);
         }
 
         foreach (var marker in (byte[][])[End, Fence])
         {
-            text.Append(Encoding.ASCII.GetString(marker)).Append(lineEnd);
+            Append(ref rest, marker);
+            Append(ref rest, lineEnd);
         }
+    }
 
-        return Encoding.ASCII.GetBytes(text.ToString());
+    private static void Append(ref Span<byte> rest, ReadOnlySpan<byte> bytes)
+    {
+        bytes.CopyTo(rest);
+        rest = rest[bytes.Length..];
     }
 
     /// <summary>As the first line of somebody else does it.</summary>

@@ -142,7 +142,7 @@ internal sealed class FakeGateway : HttpMessageHandler, ILinks
 
     private Stream BeginCatalog()
     {
-        var pipe = new Pipe();
+        var pipe = new Pipe(new PipeOptions(pauseWriterThreshold: 0));
         var writer = pipe.Writer.AsStream();
         lock (gate)
         {
