@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Threading.Channels;
+using Fairlead.Linux.Namespaces;
 using Fairlead.Sandbox.Objects;
 using Microsoft.Extensions.Logging;
 
@@ -75,7 +76,7 @@ internal sealed partial class ServiceProxy
             await ApplyAsync(keys, cancellationToken);
             return true;
         }
-        catch (HostToolException e)
+        catch (Exception e) when (e is HostToolException or IOException)
         {
             LogFailure(e.Message);
             return false;
@@ -102,6 +103,7 @@ internal sealed partial class ServiceProxy
 
         await HostTool.NftAsync(network.Namespace, script, cancellationToken);
         chains.UnionWith(made);
+        ConnectionTracking.Forget(network.Namespace, changes.SelectMany(c => c.Before.StaleFlows(c.After)).ToHashSet());
         foreach (var (key, _, after) in changes)
         {
             if (after.Ports.Count > 0)

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using Fairlead.Linux.Namespaces;
 using Fairlead.Sandbox.Objects;
 
 namespace Fairlead.Sandbox.Network;
@@ -62,6 +63,15 @@ internal sealed record ServiceRules(IReadOnlyCollection<PortRule> Ports)
 
         return new ServiceRules(rules);
     }
+
+    /// <summary>UDP flows that may still be led to endpoints that <paramref name="next"/> has no more.</summary>
+    internal IEnumerable<TranslatedFlow> StaleFlows(ServiceRules next) =>
+        from port in Ports
+        where port.Protocol == "udp"
+        let kept = next.Ports.FirstOrDefault(p => (p.Address, p.Protocol, p.Port) == (port.Address, port.Protocol, port.Port))?.Endpoints ?? []
+        from endpoint in port.Endpoints.Except(kept)
+        select new TranslatedFlow(
+            new IPEndPoint(IPAddress.Parse(port.Address), port.Port), new IPEndPoint(IPAddress.Parse(endpoint.Address), endpoint.Port));
 
     private static Endpoint[] EndpointsOf(JsonObject[] slices, string name, string protocol)
     {

@@ -26,9 +26,14 @@ internal static class StartScript
         Line($"trap 'exit {SetupFailed}' EXIT");
         Line("umask 022");
         Line($"mount -t overlay -o {Quote($"lowerdir=/,upperdir={plan.Layer}/upper,workdir={plan.Layer}/work")} overlay {Quote(root)}");
-        foreach (var mount in plan.HostMounts)
+        for (var i = 0; i < plan.HostMounts.Count; i++)
         {
-            Line($"mount --bind {Quote(mount)} {Quote(root + mount)}");
+            // Copy on write, too; as it is where an overlay cannot lie on that (a file, or a file system that is not fit for it).
+            var (from, to, layer) = (Quote(plan.HostMounts[i]), Quote(root + plan.HostMounts[i]), $"{plan.Layer}/mount{i}");
+            Line($"mkdir -p {Quote(layer + "/upper")} {Quote(layer + "/work")}");
+            Line($"chmod --reference={from} {Quote(layer + "/upper")}");
+            Line($"chown --reference={from} {Quote(layer + "/upper")}");
+            Line($"[ -d {from} ] && mount -t overlay -o {Quote("lowerdir=")}{from}{Quote($",upperdir={layer}/upper,workdir={layer}/work")} overlay {to} 2> /dev/null || mount --bind {from} {to}");
         }
 
         Line($"mount -t proc proc {Quote(root + "/proc")}");
