@@ -51,6 +51,12 @@ internal sealed class ClusterNetwork : IDisposable
             space.SetParameter("net/ipv4/ip_forward", "1");
             space.SetParameter("net/ipv4/conf/all/send_redirects", "0");
             space.SetParameter("net/ipv4/conf/default/send_redirects", "0");
+            if (File.Exists("/proc/sys/net/bridge/bridge-nf-call-iptables"))
+            {
+                // Where br_netfilter is there, the bridge would translate by itself and then drop what leads back to the same pod.
+                space.SetParameter("net/bridge/bridge-nf-call-iptables", "0");
+            }
+
             // The filter stands before the first link does: there is no moment without it.
             await HostTool.NftAsync(space, Ruleset.Skeleton(layout), cancellationToken);
             await HostTool.IpAsync(null,
@@ -62,7 +68,8 @@ internal sealed class ClusterNetwork : IDisposable
             await HostTool.IpAsync(space,
             [
                 "link set lo up",
-                $"link add {Ruleset.Bridge} type bridge",
+                // Without an address of its own a bridge takes the lowest of its ports', and changes it as pods come and go.
+                $"link add {Ruleset.Bridge} address {HardwareAddress(IPAddress.Parse(ClusterLayout.BridgeAddress))} type bridge",
                 $"addr add {ClusterLayout.BridgeAddress}/16 dev {Ruleset.Bridge}",
                 $"link set {Ruleset.Bridge} up",
                 $"addr add {layout.NodeAddress}/{layout.HostPrefixLength} dev {Ruleset.HostLink}",
@@ -89,8 +96,6 @@ internal sealed class ClusterNetwork : IDisposable
         NetworkNamespace? pod = null;
         try
         {
-            var bytes = address.GetAddressBytes();
-            var hardware = $"0a:58:{string.Join(':', bytes.Select(b => b.ToString("x2")))}";
             var link = $"veth{Interlocked.Increment(ref links)}";
             pod = NetworkNamespace.Create(Path.Combine(directory, uid));
             pod.SetParameter("net/ipv6/conf/default/disable_ipv6", "1");
@@ -99,7 +104,7 @@ internal sealed class ClusterNetwork : IDisposable
             pod.SetParameter("net/ipv4/ping_group_range", "0 2147483647");
             await HostTool.IpAsync(Namespace,
             [
-                $"link add {link} type veth peer name eth0 address {hardware} netns {pod.Path}",
+                $"link add {link} type veth peer name eth0 address {HardwareAddress(address)} netns {pod.Path}",
                 $"link set {link} master {Ruleset.Bridge} up",
             ], cancellationToken);
             await HostTool.IpAsync(pod,
@@ -119,6 +124,9 @@ internal sealed class ClusterNetwork : IDisposable
             throw;
         }
     }
+
+    /// <summary>Follows from the IP address, so that a neighbour table is never wrong.</summary>
+    private static string HardwareAddress(IPAddress address) => "0a:58:" + string.Join(':', address.GetAddressBytes().Select(b => b.ToString("x2")));
 
     /// <summary>A TCP connection that leaves from <paramref name="from"/>.</summary>
     internal static async Task<Socket> ConnectAsync(NetworkNamespace from, IPEndPoint to, CancellationToken cancellationToken)

@@ -103,7 +103,6 @@ internal sealed partial class ServiceProxy
 
         await HostTool.NftAsync(network.Namespace, script, cancellationToken);
         chains.UnionWith(made);
-        ConnectionTracking.Forget(network.Namespace, changes.SelectMany(c => c.Before.StaleFlows(c.After)).ToHashSet());
         foreach (var (key, _, after) in changes)
         {
             if (after.Ports.Count > 0)
@@ -115,8 +114,18 @@ internal sealed partial class ServiceProxy
                 applied.Remove(key);
             }
         }
+
+        // After the rules: a packet in between would only make the same flow again.
+        var stale = changes.SelectMany(c => c.Before.StaleFlows(c.After)).ToHashSet();
+        if (stale.Count > 0)
+        {
+            LogForgotten(ConnectionTracking.Forget(network.Namespace, stale), stale.Count);
+        }
     }
 
     [LoggerMessage(3001, LogLevel.Error, "The packet filter did not take a change, trying again: {Reason}")]
     private partial void LogFailure(string reason);
+
+    [LoggerMessage(3002, LogLevel.Information, "Forgot {Flows} UDP flows to {Endpoints} vanished endpoints")]
+    private partial void LogForgotten(int flows, int endpoints);
 }
