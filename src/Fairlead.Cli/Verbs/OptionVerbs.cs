@@ -32,7 +32,7 @@ internal sealed class OptionVerbs(CliHost host, CommonOptions common, DynamicVal
 
         var setKey = Key();
         var value = new Argument<string>("VALUE") { Description = "Its new value" };
-        var set = new Verb("set", "Change one setting; says whether a restart is needed", "fairlead options set auto-resolve-conflicts true")
+        var set = new Verb("set", "Change one setting; says whether a restart is needed", "fairlead options set log-level debug")
             .Does(host, common, async (context, cancellationToken) =>
             {
                 var path = LocalPath.Below(LocalApi.Options, context.Parse.GetRequiredValue(setKey));
