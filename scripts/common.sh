@@ -20,7 +20,7 @@ find_dotnet() {
 
 # One line that changes when a source under the given directories does.
 sources_stamp() {
-  { cat Directory.* .editorconfig global.json BannedSymbols.txt build
+  { cat Directory.* .editorconfig global.json BannedSymbols.txt build scripts/programs.proj
     find "$@" -type d \( -name bin -o -name obj \) -prune -o -type f -print0 | sort -z | xargs -0 sha256sum; } | sha256sum | cut -d' ' -f1
 }
 
