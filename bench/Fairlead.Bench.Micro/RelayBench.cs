@@ -31,7 +31,7 @@ internal static class RelayBench
             {
                 while (!stop.IsCancellationRequested)
                 {
-                    await source.SendAsync(buffer);
+                    await source.SendAsync(buffer.AsMemory());
                 }
 
                 source.Shutdown(SocketShutdown.Send);
@@ -39,7 +39,7 @@ internal static class RelayBench
             var scrap = new byte[256 * 1024];
             for (var warm = Stopwatch.StartNew(); warm.ElapsedMilliseconds < 700;)
             {
-                await sink.ReceiveAsync(scrap);
+                await sink.ReceiveAsync(scrap.AsMemory());
             }
 
             var before = GC.GetTotalAllocatedBytes(precise: true);
@@ -48,7 +48,7 @@ internal static class RelayBench
             long total = 0;
             while (watch.Elapsed < length)
             {
-                total += await sink.ReceiveAsync(scrap);
+                total += await sink.ReceiveAsync(scrap.AsMemory());
             }
 
             var elapsed = watch.Elapsed.TotalSeconds;

@@ -55,6 +55,7 @@ public sealed class FlowAbortedException(FlowFailure failure, string message, Ex
 
 /// <summary>
 /// One TCP flow inside a carrier: a duplex byte stream with half-close and reset. At most one read and one write at a time.
+/// Cancelling a read or a write that is in progress resets the flow: part of a frame may be on its way.
 /// <see cref="IAsyncDisposable.DisposeAsync"/> without both ends complete aborts it with <see cref="FlowFailure.Reset"/>.
 /// </summary>
 public interface IFlow : IAsyncDisposable

@@ -15,6 +15,9 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
     /// <summary>After a denial: how long the client may take to read it.</summary>
     private static readonly TimeSpan FarewellTimeout = TimeSpan.FromSeconds(1);
 
+    /// <summary>After a failed accept, so that a lack of descriptors doesn't become a busy loop.</summary>
+    private static readonly TimeSpan AcceptPause = TimeSpan.FromMilliseconds(50);
+
     private static readonly TimeSpan SweepInterval = TimeSpan.FromSeconds(15);
 
     private readonly TimeProvider _time = time ?? TimeProvider.System;
@@ -148,16 +151,15 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
                 // Owned by the count of sockets, which DisposeAsync waits for.
                 _ = Task.Run(() => ServeAsync(socket));
             }
-            catch (Exception e) when (_stop.IsCancellationRequested && e is OperationCanceledException or SocketException or ObjectDisposedException)
+            catch (Exception e) when (_stop.IsCancellationRequested && (e is OperationCanceledException or SocketException or ObjectDisposedException))
             {
-                if (_stop.IsCancellationRequested)
-                {
-                    return;
-                }
-
+                return;
+            }
+            catch (SocketException e)
+            {
                 // A connection that was reset before it was accepted, or no descriptors left: accepting goes on.
                 LogAcceptFailed(e.Message);
-                await Task.Delay(TimeSpan.FromMilliseconds(50), _time);
+                await Task.Delay(AcceptPause, CancellationToken.None);
             }
         }
     }

@@ -15,6 +15,9 @@ public static class FlowEndpoints
     /// <summary>Streams of one connection; the laptop opens another connection beyond.</summary>
     private const int MaxStreams = 256;
 
+    /// <summary>They can be opened without a certificate (it is shown inside), so there must be a bound; each laptop needs a few.</summary>
+    private const int MaxWebSockets = 4096;
+
     private const int StreamWindow = 512 * 1024;
 
     /// <summary>Maps the paths that flows are opened on. <paramref name="identify"/> returns null for a caller without a valid certificate: answered 401.</summary>
@@ -35,6 +38,7 @@ public static class FlowEndpoints
     /// </summary>
     public static void ConfigureForFlows(this KestrelServerLimits limits)
     {
+        limits.MaxConcurrentUpgradedConnections = MaxWebSockets;
         limits.Http2.MaxStreamsPerConnection = MaxStreams;
         limits.Http2.InitialStreamWindowSize = StreamWindow;
         limits.Http2.InitialConnectionWindowSize = MaxStreams * StreamWindow;

@@ -17,6 +17,9 @@ public sealed partial class TunnelLink : IFlowOpener, IAsyncDisposable
     /// <summary>Between attempts while refused: a denial may be taken back, a certificate renewed elsewhere.</summary>
     private static readonly TimeSpan RefusedInterval = TimeSpan.FromMinutes(5);
 
+    /// <summary>While on a dear carrier: how often cheaper ones are tried again.</summary>
+    private static readonly TimeSpan BetterWayInterval = TimeSpan.FromSeconds(30);
+
     /// <summary>From an open that found the path broken to the next try; doubled each time.</summary>
     private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(50);
 
@@ -235,9 +238,16 @@ public sealed partial class TunnelLink : IFlowOpener, IAsyncDisposable
     {
         var patience = _options.HeartbeatTimeout - _options.HeartbeatInterval;
         var heard = _time.GetTimestamp();
+        var lookedAround = heard;
         while (true)
         {
             await Task.Delay(_options.HeartbeatInterval, _time, _stop.Token);
+            if (_time.GetElapsedTime(lookedAround) > BetterWayInterval)
+            {
+                (carrier, smoothed) = await FindBetterAsync(carrier, smoothed, patience);
+                heard = lookedAround = _time.GetTimestamp();
+            }
+
             try
             {
                 // RFC 6298 §2: an eighth of each new sample.
@@ -256,6 +266,30 @@ public sealed partial class TunnelLink : IFlowOpener, IAsyncDisposable
                 return e;
             }
         }
+    }
+
+    /// <summary>A way that was shut at first (a port that opened later, a proxy switched off) is better than the one in use. Flows on that one stay there.</summary>
+    private async Task<(ICarrier Carrier, TimeSpan Trip)> FindBetterAsync(ICarrier carrier, TimeSpan trip, TimeSpan patience)
+    {
+        foreach (var better in _carriers.Current.TakeWhile(c => c != carrier && c.Name != carrier.Name))
+        {
+            try
+            {
+                var found = await PingAsync(better, patience);
+                Set(LinkState.Connected, better, null, found);
+                LogUp(better.Name, better.Where, found.TotalMilliseconds);
+                better.Warm();
+                await carrier.QuiesceAsync();
+                return (better, found);
+            }
+            catch (CarrierException e)
+            {
+                LogPingFailed(e.Message);
+                await better.QuiesceAsync();
+            }
+        }
+
+        return (carrier, trip);
     }
 
     private async Task<TimeSpan> PingAsync(ICarrier carrier, TimeSpan limit)

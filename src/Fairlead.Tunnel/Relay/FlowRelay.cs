@@ -52,7 +52,9 @@ public static class FlowRelay
     {
         /// <summary>Idle flows hold no buffer, busy ones one in each direction: small until a read fills it.</summary>
         private const int SmallestChunk = 16 * 1024;
-        private const int LargestChunk = 128 * 1024;
+
+        /// <summary>15 TLS records: with what TLS adds they fit the 256 KiB that <see cref="RecordStream"/> sends at once. (Measured, Gbit/s per core: 16 KiB 3.2, 64 KiB 4.0, 128 KiB 4.1, 256 KiB 4.3.)</summary>
+        private const int LargestChunk = 240 * 1024;
 
         private readonly Lock _lock = new();
         private RelayEnding? _ending;

@@ -61,7 +61,7 @@ internal static class LinkProblems
             Transient("gateway-timeout", $"{where} does not answer", "the connection timed out", e),
         SocketException socket => Transient("gateway-unreachable", $"{where} can't be reached", socket.Message, e),
         AuthenticationException => Transient("gateway-tls", $"{where} does not speak TLS 1.3 with us", (e.InnerException ?? e).Message, e),
-        IOException => Transient("gateway-tls", $"{where} ended the connection during the handshake", (e.InnerException ?? e).Message, e),
+        IOException => Transient("gateway-lost", $"{where} ended the connection", (e.InnerException ?? e).Message, e),
         _ => Transient("gateway-unreachable", $"{where} can't be reached", e.Message, e),
     };
 

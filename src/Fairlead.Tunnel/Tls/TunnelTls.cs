@@ -44,7 +44,9 @@ public sealed class TunnelTls(string spaceUid, X509Certificate2 authority, Func<
             // The CA is the space's own and publishes no lists: certificates are short-lived and revocation is the gateway's stored denial.
             RevocationMode = X509RevocationMode.NoCheck,
             DisableCertificateDownloads = true,
-            VerificationTime = time.GetUtcNow().UtcDateTime,
+
+            // The chain engine takes it for local time.
+            VerificationTime = time.GetUtcNow().LocalDateTime,
         };
         policy.CustomTrustStore.Add(authority);
         return policy;

@@ -58,6 +58,7 @@ internal sealed class WebSocketConnection : ConnectionContext, IDuplexPipe
         Input = PipeReader.Create(stream, new StreamPipeReaderOptions(bufferSize: 32 * 1024, leaveOpen: true));
         Output = PipeWriter.Create(stream, new StreamPipeWriterOptions(leaveOpen: true));
         Transport = this;
+        Features.Set(this);
         ConnectionClosed = _gone.Token;
     }
 

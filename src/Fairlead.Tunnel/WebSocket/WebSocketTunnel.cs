@@ -31,6 +31,13 @@ public static class WebSocketTunnel
         var factory = endpoints.ServiceProvider.GetRequiredService<WebSocketListenerFactory>();
         endpoints.Map(GatewayApi.Tunnel, async context =>
         {
+            if (context.Features.Get<WebSocketConnection>() is not null)
+            {
+                // A tunnel in a tunnel serves nobody, and there would be no end to it.
+                context.Response.StatusCode = StatusCodes.Status400BadRequest;
+                return;
+            }
+
             if (!context.WebSockets.IsWebSocketRequest)
             {
                 context.Response.StatusCode = StatusCodes.Status426UpgradeRequired;

@@ -67,7 +67,7 @@ public sealed class BootstrapClientTests
     {
         await using var gateway = await TestGateway.StartAsync();
         using var client = BootstrapClient.Create(gateway.Token with { Endpoints = [new("127.0.0.1", gateway.Direct.EndPoint.Port, 0)] });
-        (await FailureAsync(client)).Code.ShouldBe("gateway-tls");
+        (await FailureAsync(client)).Code.ShouldBe("gateway-lost");
     }
 
     [Fact]

@@ -102,6 +102,20 @@ public sealed class LinkStateTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Dear_carrier_gives_way_to_a_direct_one_that_came_up_later()
+    {
+        _carriers["direct first"].Answer = Answer.Broken;
+        _carriers["direct second"].Answer = Answer.Broken;
+        await ConnectAsync();
+        _link.Status.Carrier.ShouldBe("websocket");
+
+        _carriers["direct second"].Answer = Answer.Pong;
+        await AdvanceUntilAsync(() => _link.Status.Carrier == "direct");
+        _link.Status.Gateway.ShouldBe("direct second");
+        _states.ShouldAllBe(s => s == LinkState.Connected);
+    }
+
+    [Fact]
     public async Task Open_without_a_link_waits_for_it()
     {
         _carriers["direct first"].Answer = Answer.Silence;

@@ -54,6 +54,16 @@ public sealed class WebSocketCarrierTests
     }
 
     [Fact]
+    public async Task Tunnel_inside_a_tunnel_is_refused()
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        await using var link = new TunnelLink(
+            new TunnelLinkOptions { Endpoints = [gateway.Endpoint with { DataPort = 0 }], Tls = gateway.Space.Tls },
+            Microsoft.Extensions.Logging.Abstractions.NullLogger<TunnelLink>.Instance);
+        (await link.Api.GetAsync(GatewayApi.Tunnel, Soon)).StatusCode.ShouldBe(HttpStatusCode.BadRequest);
+    }
+
+    [Fact]
     public async Task Tunnel_path_without_a_websocket_asks_for_one()
     {
         await using var gateway = await TestGateway.StartAsync();
