@@ -117,7 +117,7 @@ internal sealed class Bed : IAsyncDisposable
     {
         string Service(string name, int local, int remote) => $"[{name}]\nclient = yes\naccept = 127.0.0.1:{local}\nconnect = 198.18.0.2:{remote}\nverifyChain = yes\nCAfile = /etc/bench-ca.pem\n";
         await Laptop.Host.WriteAsync("/etc/bench-ca.pem", (await Cluster.Host.ReadAsync("/etc/bench-stunnel.pem")));
-        await Laptop.Host.WriteAsync("/etc/bench-stunnel.conf", "foreground = yes\npid =\nsocket = l:TCP_NODELAY=1\nsocket = r:TCP_NODELAY=1\nsslVersion = TLSv1.3\n"
+        await Laptop.Host.WriteAsync("/etc/bench-stunnel.conf", "foreground = yes\ndebug = 3\npid =\nsocket = l:TCP_NODELAY=1\nsocket = r:TCP_NODELAY=1\nsslVersion = TLSv1.3\n"
             + Service("http", Stunnel.Http, 31080) + Service("close", Stunnel.HttpClose, 31081) + Service("iperf", Stunnel.Iperf, 31520));
         _started.Add(Laptop.Host.Start("stunnel4", "/etc/bench-stunnel.conf"));
     }
@@ -140,7 +140,7 @@ internal sealed class Bed : IAsyncDisposable
             + string.Concat(containers.Select(c => $"      - name: {c.Name}\n        image: host\n        command: [\"sh\", \"-c\", \"{c.Command}\"]\n        volumeMounts: [{{ name: config, mountPath: /mnt }}]\n"))
             + "      volumes: [{ name: config, configMap: { name: bench } }]\n";
         const string stunnel = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=bench -keyout /tmp/bench-key.pem -out /etc/bench-stunnel.pem && exec stunnel4 /mnt/stunnel.conf";
-        var services = "foreground = yes\npid =\nsocket = l:TCP_NODELAY=1\nsocket = r:TCP_NODELAY=1\nsslVersion = TLSv1.3\ncert = /etc/bench-stunnel.pem\nkey = /tmp/bench-key.pem\n"
+        var services = "foreground = yes\ndebug = 3\npid =\nsocket = l:TCP_NODELAY=1\nsocket = r:TCP_NODELAY=1\nsslVersion = TLSv1.3\ncert = /etc/bench-stunnel.pem\nkey = /tmp/bench-key.pem\n"
             + "[http]\naccept = 8080\nconnect = bench.bench.svc.cluster.local:80\n[close]\naccept = 8081\nconnect = bench.bench.svc.cluster.local:81\n[iperf]\naccept = 5201\nconnect = bench.bench.svc.cluster.local:5201";
         return $"apiVersion: v1\nkind: Namespace\nmetadata: {{ name: {Namespace} }}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {{ name: many }}\n"
             + $"---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{ name: bench, namespace: {Namespace} }}\ndata:\n  nginx.conf: |\n{Indent(nginx, 4)}\n  stunnel.conf: |\n{Indent(services, 4)}\n"
