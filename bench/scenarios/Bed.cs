@@ -116,7 +116,7 @@ internal sealed class Bed : IAsyncDisposable
     private async Task StartStunnelClientAsync()
     {
         string Service(string name, int local, int remote) => $"[{name}]\nclient = yes\naccept = 127.0.0.1:{local}\nconnect = 198.18.0.2:{remote}\nverifyChain = yes\nCAfile = /etc/bench-ca.pem\n";
-        await Laptop.Host.WriteAsync("/etc/bench-ca.pem", (await Cluster.Host.ReadAsync("/etc/bench-stunnel.pem")));
+        await Laptop.Host.WriteAsync("/etc/bench-ca.pem", (await Cluster.KubectlAsync("exec", "-n", Namespace, "deploy/stunnel", "--", "cat", "/etc/bench-stunnel.pem")).ShouldSucceed().Output);
         await Laptop.Host.WriteAsync("/etc/bench-stunnel.conf", "foreground = yes\ndebug = 3\npid =\nsocket = l:TCP_NODELAY=1\nsocket = r:TCP_NODELAY=1\nsslVersion = TLSv1.3\n"
             + Service("http", Stunnel.Http, 31080) + Service("close", Stunnel.HttpClose, 31081) + Service("iperf", Stunnel.Iperf, 31520));
         _started.Add(Laptop.Host.Start("stunnel4", "/etc/bench-stunnel.conf"));

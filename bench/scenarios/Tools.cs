@@ -39,8 +39,8 @@ internal static partial class Tools
         var text = (await laptop.Host.RunAsync("wrk", "-t1", $"-c{clients}", $"-d{seconds}s", "--latency", url)).Text;
         return new HttpResult(
             double.Parse(Rate().Match(text).Groups[1].Value, CultureInfo.InvariantCulture),
-            Microseconds(Percentile50().Match(text).Groups[1].Value),
-            Microseconds(Percentile99().Match(text).Groups[1].Value));
+            Microseconds(Percentile50().Match(text).Groups["value"].Value),
+            Microseconds(Percentile99().Match(text).Groups["value"].Value));
     }
 
     private static double Microseconds(string text)
@@ -53,10 +53,10 @@ internal static partial class Tools
     [GeneratedRegex(@"Requests/sec:\s+([\d.]+)")]
     private static partial Regex Rate();
 
-    [GeneratedRegex(@"^\s+50%\s+(\S+)", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^\s+50%\s+(?<value>\S+)", RegexOptions.Multiline | RegexOptions.ExplicitCapture)]
     private static partial Regex Percentile50();
 
-    [GeneratedRegex(@"^\s+99%\s+(\S+)", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^\s+99%\s+(?<value>\S+)", RegexOptions.Multiline | RegexOptions.ExplicitCapture)]
     private static partial Regex Percentile99();
 
     [GeneratedRegex(@"^([\d.]+)(us|ms|s)$")]
