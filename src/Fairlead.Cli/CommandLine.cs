@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Completions;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using Fairlead.Cli.Completion;
@@ -61,6 +62,8 @@ public static class CommandLine
             new SandboxVerbs(host, common).Build(),
         ]);
 
+        var suggest = root.Directives.OfType<SuggestDirective>().Single();
+        suggest.Action = new SuggestAction(suggest);
         var help = root.Options.OfType<HelpOption>().Single();
         if (help.Action is HelpAction standard)
         {

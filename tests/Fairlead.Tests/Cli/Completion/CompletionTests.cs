@@ -33,6 +33,14 @@ public sealed class CompletionTests
     }
 
     [Fact]
+    public async Task Completion_offers_options_once_a_dash_is_typed()
+    {
+        (await SuggestAsync(null, "fairlead space ")).ShouldBe(["grants", "invite", "list", "revoke", "show", "use"], ignoreOrder: true);
+        (await SuggestAsync(null, "fairlead status --w")).ShouldBe(["--watch"]);
+        (await SuggestAsync(null, "fairlead version ")).ShouldAllBe(word => word.StartsWith('-'));
+    }
+
+    [Fact]
     public async Task Completion_of_an_output_format_offers_the_three() =>
         (await SuggestAsync(null, "fairlead status -o ")).ShouldBe(["table", "json", "yaml"], ignoreOrder: true);
 
