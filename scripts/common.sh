@@ -61,9 +61,14 @@ install_packages() {
     timeout 300 apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=60 -o Dpkg::Options::=--force-confold "${missing[@]}" \
       || { timeout 120 apt-get update && timeout 300 apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=60 -o Dpkg::Options::=--force-confold "${missing[@]}"; }
   } > $log 2>&1 < /dev/null || result=$?
-  [ -z $made_policy ] || rm -f $policy
-  # postgresql-common ships a file of this name: its own one is put back when it was installed just now.
-  [ -z $made_disable ] || rm -f /etc/postgresql-common/createcluster.conf
+  [ -z "$made_policy" ] || rm -f $policy
+  # postgresql-common ships a file of this name, which ucf(1) has put beside ours: its own one takes the place.
+  if [ -n "$made_disable" ]; then
+    rm -f /etc/postgresql-common/createcluster.conf
+    [ ! -e /etc/postgresql-common/createcluster.conf.ucf-dist ] \
+      || mv /etc/postgresql-common/createcluster.conf.ucf-dist /etc/postgresql-common/createcluster.conf
+    rmdir /etc/postgresql-common 2> /dev/null || true
+  fi
   # The packages enable their services for the next boot; nobody asked for that.
   if [ $result -eq 0 ] && command -v systemctl > /dev/null && [ -d /run/systemd/system ]; then
     for package in "${missing[@]}"; do

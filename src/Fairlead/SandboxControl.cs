@@ -43,7 +43,7 @@ internal sealed class SandboxControl : ISandboxControl
             return new SandboxState(false, null, status.Kubeconfig, null, []);
         }
 
-        using var client = new KubernetesClient(KubeConfig.Load(status.Kubeconfig));
+        using var client = await TellAsync(() => Task.FromResult(new KubernetesClient(KubeConfig.Load(status.Kubeconfig))));
         try
         {
             var pods = await client.ListAsync(Resources.Pods, cancellationToken: cancellationToken);
@@ -92,6 +92,10 @@ internal sealed class SandboxControl : ISandboxControl
         catch (SandboxException e)
         {
             throw new FairleadException(ErrorCategory.Failed, "sandbox", "The sandbox can't do this", e.Message, e.Hint, e);
+        }
+        catch (KubeConfigException e)
+        {
+            throw new FairleadException(ErrorCategory.Denied, "sandbox-kubeconfig", "The cluster's kubeconfig can't be used", e.Message, "Its owner is root: try the same with sudo.", e);
         }
     }
 }

@@ -14,9 +14,6 @@ internal sealed class LocalClient : IDisposable
     /// <summary>Longer than anything the daemon waits for by itself, so that its own reason is what a person reads.</summary>
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(90);
 
-    /// <summary>The whole state of 5 000 services is about 2 MB; far above it something is wrong.</summary>
-    private const int MaxWatchLine = 64 << 20;
-
     private HttpClient? _http;
 
     /// <summary>Connected, and not yet taken by <see cref="_http"/>.</summary>
@@ -67,17 +64,10 @@ internal sealed class LocalClient : IDisposable
         using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(cancellationToken));
         while (await ReadLineAsync(reader, cancellationToken) is { } line)
         {
-            if (line.Length == 0)
+            if (line.Length > 0)
             {
-                continue;
+                yield return Parse(line, type, path);
             }
-
-            if (line.Length > MaxWatchLine)
-            {
-                throw LocalErrors.BadAnswer(path, $"one event has {line.Length} characters");
-            }
-
-            yield return Parse(line, type, path);
         }
     }
 

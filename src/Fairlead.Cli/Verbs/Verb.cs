@@ -37,7 +37,7 @@ internal sealed class Verb : Command
             }
             catch (Exception e)
             {
-                var error = new ErrorInfo(ErrorCategory.Failed, "internal-error", "Something went wrong inside fairlead", $"{e.GetType().Name}: {e.Message}", $"Run it again with --verbose and report what it prints: fairlead {string.Join(' ', parse.Tokens.Select(t => t.Value))} --verbose");
+                var error = new ErrorInfo(ErrorCategory.Failed, "internal-error", "Something went wrong inside fairlead", $"{e.GetType().Name}: {e.Message}", $"Run the same with --verbose and report what it prints: {CommandLine.CommandPath(this)} --verbose …");
                 context.Output.Fail(error, context.Verbose ? e.ToString() : null);
                 return ExitCodes.Failed;
             }
