@@ -32,6 +32,7 @@ public static class SandboxLauncher
     {
         ArgumentNullException.ThrowIfNull(progress);
         Check(options);
+        using var alone = Alone(options);
         if (GetStatus(options) is { Running: true } status)
         {
             progress.Report("the sandbox runs already");
@@ -65,7 +66,12 @@ public static class SandboxLauncher
     }
 
     /// <summary>Ends every pod and removes every trace: processes, namespaces, the cable, mounts, volumes and the kubeconfig.</summary>
-    public static Task DownAsync(SandboxOptions options, CancellationToken cancellationToken) => CleanAsync(options, keepData: false, cancellationToken);
+    public static async Task DownAsync(SandboxOptions options, CancellationToken cancellationToken)
+    {
+        Check(options);
+        using var alone = Alone(options);
+        await CleanAsync(options, keepData: false, cancellationToken);
+    }
 
     /// <summary>A fresh cluster with the same options.</summary>
     public static async Task<SandboxStatus> ResetAsync(SandboxOptions options, IProgress<string> progress, CancellationToken cancellationToken)
@@ -162,6 +168,20 @@ public static class SandboxLauncher
         catch (FormatException e)
         {
             throw new SandboxException(e.Message);
+        }
+    }
+
+    /// <summary>Held while a sandbox comes up or goes down; gone afterwards.</summary>
+    private static FileStream Alone(SandboxOptions options)
+    {
+        try
+        {
+            return new FileStream(
+                $"/run/{HostLink.NameOf(options.Name)}.lock", FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose);
+        }
+        catch (IOException)
+        {
+            throw new SandboxException("Another command is bringing this sandbox up or down.", "Try again when it is done.");
         }
     }
 

@@ -138,6 +138,13 @@ internal sealed class ContainerLog(string path, TimeProvider time) : IDisposable
         }
     }
 
+    internal void Delete()
+    {
+        Dispose();
+        File.Delete(path);
+        File.Delete(path + ".1");
+    }
+
     public void Dispose() => file.Dispose();
 
     private static IEnumerable<byte[]> Tail(List<byte[]> lines, int? count) => count is { } n ? lines.Skip(Math.Max(0, lines.Count - n)) : lines;

@@ -10,11 +10,14 @@ internal sealed record ContainerPlace(string Layer, string Devices, IReadOnlyLis
 /// <summary>Turns a pod's container, its image and its volumes into a plan; pure.</summary>
 internal static class ContainerPlanner
 {
-    /// <summary>What container runtimes leave to a container that asks for nothing.</summary>
+    /// <summary>
+    /// What container runtimes leave to a container that asks for nothing, but for mknod: no device cgroup stands behind it here, and a
+    /// device file of the host's disk is the host.
+    /// </summary>
     private static readonly string[] DefaultCapabilities =
     [
         "chown", "dac_override", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap", "net_bind_service", "net_raw", "sys_chroot",
-        "mknod", "audit_write", "setfcap",
+        "audit_write", "setfcap",
     ];
 
     /// <param name="volumes">Volume name → directory or file of the host.</param>

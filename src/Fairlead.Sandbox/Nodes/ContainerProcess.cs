@@ -117,8 +117,12 @@ internal sealed class ContainerProcess : IAsyncDisposable
     {
         if (!exited.IsCompleted)
         {
-            Signal(ProcessSignal.Kill);
-            process.Kill(entireProcessTree: true);
+            // unshare and nsenter end once they have reaped the container's first process: killing them, too, would leave that to nobody.
+            if (!Signal(ProcessSignal.Kill))
+            {
+                process.Kill(entireProcessTree: true);
+            }
+
             await exited;
         }
 

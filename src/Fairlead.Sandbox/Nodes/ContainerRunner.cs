@@ -182,7 +182,7 @@ internal sealed partial class ContainerRunner(NodeContext node, IPodScope scope,
         File.SetUnixFileMode(script, UnixFileMode.UserRead);
         var logs = Path.Combine(node.Directories.PodData(scope.Pod.Uid()), "logs");
         System.IO.Directory.CreateDirectory(logs);
-        previousLog?.Dispose();
+        previousLog?.Delete();
         previousLog = log;
         log = new ContainerLog(Path.Combine(logs, $"{Name}.{Status.RestartCount}.log"), node.Time);
         var target = kind == ContainerKind.Ephemeral && spec.Text("targetContainerName") is { Length: > 0 } name

@@ -14,6 +14,7 @@ internal sealed class PodVolumes(NodeContext node, string podAddress)
     private const int DefaultMode = 0x1a4;      // 0644
     private static readonly TimeSpan TokenLife = TimeSpan.FromHours(1);
 
+    private readonly Lock gate = new();
     private readonly Dictionary<string, (string Token, DateTimeOffset RenewAt)> tokens = [];
 
     /// <summary>Volume name → directory or file.</summary>
@@ -21,6 +22,14 @@ internal sealed class PodVolumes(NodeContext node, string podAddress)
 
     /// <exception cref="ContainerConfigException">Something a volume names is missing.</exception>
     internal void Refresh(JsonObject pod)
+    {
+        lock (gate)
+        {
+            RefreshAll(pod);
+        }
+    }
+
+    private void RefreshAll(JsonObject pod)
     {
         var paths = new Dictionary<string, string>();
         foreach (var volume in pod.Items("spec", "volumes"))

@@ -105,11 +105,16 @@ internal sealed partial class PodWorker : IPodScope, IDisposable
     /// <summary>ConfigMaps, Secrets or time have changed: rewrites the pod's volumes.</summary>
     internal void RefreshVolumes()
     {
+        if (stopping.IsCancellationRequested)
+        {
+            return;
+        }
+
         try
         {
             volumes?.Refresh(Pod);
         }
-        catch (ContainerConfigException e)
+        catch (Exception e) when (e is ContainerConfigException or StatusException or IOException)
         {
             // Like a kubelet: the files stay as they were, and somebody is told.
             node.Events.Warning(Pod, "FailedMount", e.Message);
@@ -160,6 +165,14 @@ internal sealed partial class PodWorker : IPodScope, IDisposable
 
     private async Task StartAsync()
     {
+        foreach (var field in (string[])["hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace"])
+        {
+            if (Pod.Flag("spec", field) == true)
+            {
+                throw new ContainerConfigException($"the sandbox has no {field}");
+            }
+        }
+
         network = await node.Network.AddPodAsync(Pod.Uid(), stopping.Token);
         statusWanted.Writer.TryWrite(true);
         WriteFiles();
@@ -214,9 +227,17 @@ internal sealed partial class PodWorker : IPodScope, IDisposable
         async Task LaunchAsync()
         {
             await after.WaitAsync(stopping.Token).ContinueWith(_ => { }, TaskScheduler.Default);
-            if (!stopping.IsCancellationRequested)
+            try
             {
-                await runner.RunAsync();
+                if (!stopping.IsCancellationRequested)
+                {
+                    await runner.RunAsync();
+                }
+            }
+            catch (Exception e)
+            {
+                LogContainer(Pod.Key(), runner.Name, e);
+                node.Events.Warning(Pod, "Failed", $"Container {runner.Name} is given up: {e.Message}");
             }
 
             statusWanted.Writer.TryWrite(true);
@@ -242,17 +263,7 @@ internal sealed partial class PodWorker : IPodScope, IDisposable
         }
 
         await Task.WhenAll(all.Select(r => r.Runner.StopAsync(deadline.Token)));
-        foreach (var (runner, task) in all)
-        {
-            try
-            {
-                await task;
-            }
-            catch (Exception e)
-            {
-                LogContainer(Pod.Key(), runner.Name, e);
-            }
-        }
+        await Task.WhenAll(all.Select(r => r.Task));
 
         network?.Dispose();
     }

@@ -14,6 +14,7 @@ internal static class StartScript
     /// <summary>The exit code of a container that could not be set up (what runc reports as a start error).</summary>
     internal const int SetupFailed = 128;
 
+    private static readonly string[] HostWide = ["/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus"];
     private static readonly string[] RootMounts = ["/tmp", "/run", "/"];
 
     internal static string Render(ContainerPlan plan)
@@ -25,7 +26,7 @@ internal static class StartScript
         Line("set -e");
         Line($"trap 'exit {SetupFailed}' EXIT");
         Line("umask 022");
-        Line($"mount -t overlay -o {Quote($"lowerdir=/,upperdir={plan.Layer}/upper,workdir={plan.Layer}/work")} overlay {Quote(root)}");
+        Line($"mount -t overlay -o {Quote($"nodev,lowerdir=/,upperdir={plan.Layer}/upper,workdir={plan.Layer}/work")} overlay {Quote(root)}");
         for (var i = 0; i < plan.HostMounts.Count; i++)
         {
             // Copy on write, too; as it is where an overlay cannot lie on that (a file, or a file system that is not fit for it).
@@ -33,7 +34,7 @@ internal static class StartScript
             Line($"mkdir -p {Quote(layer + "/upper")} {Quote(layer + "/work")}");
             Line($"chmod --reference={from} {Quote(layer + "/upper")}");
             Line($"chown --reference={from} {Quote(layer + "/upper")}");
-            Line($"[ -d {from} ] && mount -t overlay -o {Quote("lowerdir=")}{from}{Quote($",upperdir={layer}/upper,workdir={layer}/work")} overlay {to} 2> /dev/null || mount --bind {from} {to}");
+            Line($"[ -d {from} ] && mount -t overlay -o {Quote("nodev,lowerdir=")}{from}{Quote($",upperdir={layer}/upper,workdir={layer}/work")} overlay {to} 2> /dev/null || mount --bind {from} {to}");
         }
 
         Line($"mount -t proc proc {Quote(root + "/proc")}");
@@ -48,6 +49,16 @@ internal static class StartScript
         Line($"cd {Quote(root)}");
         Line($"pivot_root . {Quote(root + OldRoot)}");
         Line("cd /");
+        if (plan.Identity.Capabilities is not null)
+        {
+            // Root without capabilities still owns these files, and they are the whole machine's.
+            foreach (var path in HostWide)
+            {
+                Line($"mount --bind {path} {path}");
+                Line($"mount -o remount,bind,ro {path}");
+            }
+        }
+
         foreach (var hidden in plan.Hidden)
         {
             Line($"if [ -d {Quote(hidden)} ]; then mount -t tmpfs -o ro,size=4k,mode=0755 hidden {Quote(hidden)}; fi");
