@@ -54,8 +54,7 @@ internal static class StartScript
             // Root without capabilities still owns these files, and they are the whole machine's.
             foreach (var path in HostWide)
             {
-                Line($"mount --bind {path} {path}");
-                Line($"mount -o remount,bind,ro {path}");
+                Line($"if [ -e {path} ]; then mount --bind {path} {path}; mount -o remount,bind,ro {path}; fi");
             }
         }
 
