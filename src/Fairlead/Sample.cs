@@ -31,7 +31,7 @@ internal sealed class Sample
         var directory = Path.Combine(AppContext.BaseDirectory, "samples", name);
         if (!Directory.Exists(directory))
         {
-            throw new FairleadException(ErrorCategory.Failed, "sample-missing", $"The sample '{name}' is not there", $"{directory} does not exist", "Build again with ./build --force");
+            throw new FairleadException(ErrorCategory.Failed, "sample-missing", $"The sample '{name}' is not there", $"{directory} does not exist", "Build again with ./build");
         }
 
         return new Sample(name, Directory.GetFiles(directory, "*.yaml").Order(StringComparer.Ordinal).SelectMany(file => Yaml.Parse(File.ReadAllText(file))).ToArray());
