@@ -33,7 +33,7 @@ internal sealed class AdministrationVerbs(CliHost host, CommonOptions common)
     {
         yield return Invite();
 
-        var user = new Argument<string>("USER") { Description = "Name the user was invited by" };
+        var user = new Argument<string>("USER") { HelpName = "USER", Description = "Name the user was invited by" };
         var revoke = WithCluster(new Verb("revoke", "Take a user's access away; open connections end within a second", "fairlead space revoke alice")
             .Does(host, common, async (context, cancellationToken) =>
             {
@@ -98,7 +98,7 @@ internal sealed class AdministrationVerbs(CliHost host, CommonOptions common)
 
     private Verb Invite()
     {
-        var user = new Argument<string>("USER") { Description = "A name for the person who is invited" };
+        var user = new Argument<string>("USER") { HelpName = "USER", Description = "A name for the person who is invited" };
         var group = new Option<string?>("--group") { Description = "Also make the person a member of this group", HelpName = "GROUP" };
         var namespaces = new Option<string[]>("--namespaces")
         {

@@ -12,7 +12,7 @@ internal sealed class ConsumeVerbs(CliHost host, CommonOptions common, DynamicVa
 {
     public IEnumerable<Command> Build()
     {
-        var rules = new Argument<string[]>("RULE") { Description = "NAMESPACE/SERVICE[:PORT], * allowed, ! before it excludes; rules are ordered and the last match wins", Arity = ArgumentArity.ZeroOrMore };
+        var rules = new Argument<string[]>("RULE") { HelpName = "RULE", Description = "NAMESPACE/SERVICE[:PORT], * allowed, ! before it excludes; rules are ordered and the last match wins", Arity = ArgumentArity.ZeroOrMore };
         rules.CompletionSources.Add(context => dynamicValues.Rules(context.WordToComplete));
         var remove = new Option<string[]>("--remove") { Description = "Take these rules away", HelpName = "RULE", AllowMultipleArgumentsPerToken = true, Arity = ArgumentArity.OneOrMore };
         remove.CompletionSources.Add(_ => dynamicValues.CurrentRules());
@@ -57,7 +57,7 @@ internal sealed class ConsumeVerbs(CliHost host, CommonOptions common, DynamicVa
         yield return new Verb("clear", "Take every rule away", "fairlead consume clear")
             .Does(host, common, (context, cancellationToken) => ChangeAsync(context, new ConsumeRequest(Replace: []), "Clearing the rules", cancellationToken));
 
-        var file = new Argument<string>("FILE") { Description = "One rule a line, # begins a comment; - reads standard input" };
+        var file = new Argument<string>("FILE") { HelpName = "FILE", Description = "One rule a line, # begins a comment; - reads standard input" };
         var apply = new Verb("apply", "Make the rules exactly those of a file", "fairlead consume apply rules.txt", "fairlead consume list -o json | jq -r '.rules[]' | fairlead consume apply -")
             .Does(host, common, async (context, cancellationToken) =>
             {
@@ -88,7 +88,7 @@ internal sealed class ConsumeVerbs(CliHost host, CommonOptions common, DynamicVa
     private Verb PrimaryNamespaceVerb()
     {
         var primary = new Verb("primary-namespace", "The namespace whose services have bare names", "fairlead primary-namespace set shop");
-        var ns = new Argument<string>("NAMESPACE") { Description = "A namespace of the space" };
+        var ns = new Argument<string>("NAMESPACE") { HelpName = "NAMESPACE", Description = "A namespace of the space" };
         ns.CompletionSources.Add(_ => dynamicValues.Namespaces());
         var set = new Verb("set", "Let services of a namespace be called by their bare names", "fairlead primary-namespace set shop")
             .Does(host, common, async (context, cancellationToken) =>

@@ -31,7 +31,7 @@ internal sealed class OptionVerbs(CliHost host, CommonOptions common, DynamicVal
         options.Subcommands.Add(get);
 
         var setKey = Key();
-        var value = new Argument<string>("VALUE") { Description = "Its new value" };
+        var value = new Argument<string>("VALUE") { HelpName = "VALUE", Description = "Its new value" };
         var set = new Verb("set", "Change one setting; says whether a restart is needed", "fairlead options set log-level debug")
             .Does(host, common, async (context, cancellationToken) =>
             {
@@ -54,7 +54,7 @@ internal sealed class OptionVerbs(CliHost host, CommonOptions common, DynamicVal
 
     private Argument<string> Key()
     {
-        var key = new Argument<string>("KEY") { Description = "Name of the setting" };
+        var key = new Argument<string>("KEY") { HelpName = "KEY", Description = "Name of the setting" };
         key.CompletionSources.Add(_ => dynamicValues.OptionKeys());
         return key;
     }

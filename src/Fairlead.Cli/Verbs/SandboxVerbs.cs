@@ -85,7 +85,7 @@ internal sealed class SandboxVerbs(CliHost host, CommonOptions common)
 
     private Verb Kubectl()
     {
-        var arguments = new Argument<string[]>("ARGS") { Description = "As for kubectl", Arity = ArgumentArity.ZeroOrMore };
+        var arguments = new Argument<string[]>("ARGS") { HelpName = "ARGS", Description = "As for kubectl", Arity = ArgumentArity.ZeroOrMore };
         var kubectl = new Verb("kubectl", "Run kubectl with the cluster's kubeconfig", "sudo fairlead sandbox kubectl get pods -n shop", "sudo fairlead sandbox kubectl logs -n shop deployment/frontend")
             .Does(host, common, async (context, cancellationToken) =>
             {

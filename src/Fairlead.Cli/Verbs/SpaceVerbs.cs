@@ -17,7 +17,7 @@ internal sealed class SpaceVerbs(CliHost host, CommonOptions common, DynamicValu
 
     public IEnumerable<Command> Build()
     {
-        var token = new Argument<string>("TOKEN") { Description = "The join token you were given; - reads it from standard input" };
+        var token = new Argument<string>("TOKEN") { HelpName = "TOKEN", Description = "The join token you were given; - reads it from standard input" };
         var join = new Verb("join", "Join a space with a token; no Kubernetes credentials needed", "fairlead join flj1.eyJ...", "fairlead join - < token.txt")
             .Does(host, common, (context, cancellationToken) => JoinAsync(context, context.Parse.GetRequiredValue(token), cancellationToken));
         join.Arguments.Add(token);
@@ -53,7 +53,7 @@ internal sealed class SpaceVerbs(CliHost host, CommonOptions common, DynamicValu
             }, cancellationToken));
         yield return list;
 
-        var name = new Argument<string>("NAME") { Description = "Name of a joined space" };
+        var name = new Argument<string>("NAME") { HelpName = "NAME", Description = "Name of a joined space" };
         name.CompletionSources.Add(_ => dynamicValues.Spaces());
         var use = new Verb("use", "Make a space the one in use: plain names are its names", "fairlead space use staging")
             .Does(host, common, async (context, cancellationToken) =>

@@ -16,9 +16,11 @@ public sealed class UsageTests
 
     [Theory]
     [MemberData(nameof(EveryVerb))]
-    public async Task Help_of_a_verb_has_a_description_and_an_example(string verb)
+    public async Task Help_of_a_verb_has_a_description_and_an_example_and_asks_nobody(string verb)
     {
-        var outcome = await CommandLineRunner.RunAsync(null, [.. verb.Split(' ').Skip(1), "--help"]);
+        await using var daemon = await FakeDaemon.StartAsync();
+        var outcome = await CommandLineRunner.RunAsync(daemon.Socket, [.. verb.Split(' ').Skip(1), "--help"]);
+        daemon.Asked.ShouldBeEmpty();
         outcome.ExitCode.ShouldBe(0);
         outcome.Error.ShouldBeEmpty();
         outcome.Out.ShouldContain("Description:");
