@@ -35,6 +35,7 @@ internal sealed partial class HostsResolver : IDisposable
     // Between a pass and the watcher: without it the watcher would take our own write, seen before the pass noted it, for somebody else's.
     private readonly SemaphoreSlim gate = new(1, 1);
     private HostChange? change;
+    private bool restorePending; // asked for and not written yet: another look at the same damage is not another damage
     private byte[]? lastSeen; // SHA-256 of the file as it should be: a copy could be megabytes
     private IReadOnlyList<HostsEntry> published = [];
     private volatile string? removedBy;
@@ -86,6 +87,7 @@ internal sealed partial class HostsResolver : IDisposable
 
     private async Task<HostsOutcome> WriteAsync(ConsumePlan plan, CancellationToken cancellationToken)
     {
+        restorePending = false;
         var candidates = plan.Selection.Names;
         var foreign = ForeignHosts.None;
         IReadOnlyList<HostsEntry> entries = [];
@@ -190,6 +192,11 @@ internal sealed partial class HostsResolver : IDisposable
 
     private bool MayRestore()
     {
+        if (restorePending)
+        {
+            return true;
+        }
+
         var now = time.GetTimestamp();
         while (restores.TryPeek(out var oldest) && time.GetElapsedTime(oldest, now) > RestoreWindow)
         {
@@ -208,6 +215,7 @@ internal sealed partial class HostsResolver : IDisposable
         }
 
         restores.Enqueue(now);
+        restorePending = true;
         removedBy = null;
         LogRestored(file.Path);
         return true;
