@@ -21,12 +21,12 @@ internal sealed class DeploymentController : Controller
 
     protected override void Reconcile(ObjectKey key)
     {
-        if (Store.Get(Kinds.Deployments, key.Namespace, key.Name) is not { } deployment || deployment.IsDeleting())
+        if (Store.Get(Kinds.Deployments, key.Namespace, key.Name) is not { } deployment || deployment.IsBeingDeleted())
         {
             return;
         }
 
-        var sets = Store.List(Kinds.ReplicaSets, key.Namespace).Items.Where(set => set.IsControlledBy(deployment) && !set.IsDeleting()).ToList();
+        var sets = Store.List(Kinds.ReplicaSets, key.Namespace).Items.Where(set => set.IsControlledBy(deployment) && !set.IsBeingDeleted()).ToList();
         var hash = PodTemplates.Hash(deployment.At("spec", "template"));
         var current = sets.Find(set => set.Text("metadata", "labels", HashLabel) == hash);
         var old = sets.Where(set => set != current).ToList();
@@ -67,9 +67,9 @@ internal sealed class DeploymentController : Controller
     private JsonObject CreateSet(JsonObject deployment, string hash, List<JsonObject> sets)
     {
         var template = deployment.At("spec", "template")!.DeepClone().AsObject();
-        template.Child("metadata").Child("labels")[HashLabel] = hash;
+        template.Ensure("metadata").Ensure("labels")[HashLabel] = hash;
         var selector = deployment.At("spec", "selector")?.DeepClone().AsObject() ?? [];
-        selector.Child("matchLabels")[HashLabel] = hash;
+        selector.Ensure("matchLabels")[HashLabel] = hash;
         var annotations = deployment.At("metadata", "annotations")?.DeepClone().AsObject() ?? [];
         annotations.Remove("kubectl.kubernetes.io/last-applied-configuration");
         annotations[Revision] = (sets.Select(RevisionOf).DefaultIfEmpty().Max() + 1).ToString(CultureInfo.InvariantCulture);
@@ -97,7 +97,7 @@ internal sealed class DeploymentController : Controller
             ? current
             : Store.Modify(Kinds.ReplicaSets, current.Namespace(), current.Name(), found =>
             {
-                found.Child("metadata").Child("annotations")[Revision] = (newest + 1).ToString(CultureInfo.InvariantCulture);
+                found.Ensure("metadata").Ensure("annotations")[Revision] = (newest + 1).ToString(CultureInfo.InvariantCulture);
                 return true;
             });
     }
@@ -135,7 +135,7 @@ internal sealed class DeploymentController : Controller
 
     private void Resize(JsonObject set, int size) => Store.Modify(Kinds.ReplicaSets, set.Namespace(), set.Name(), found =>
     {
-        found.Child("spec")["replicas"] = size;
+        found.Ensure("spec")["replicas"] = size;
         return Replicas(set) != size;
     });
 
@@ -163,10 +163,10 @@ internal sealed class DeploymentController : Controller
         {
             if (current is not null)
             {
-                found.Child("metadata").Child("annotations")[Revision] = RevisionOf(current).ToString(CultureInfo.InvariantCulture);
+                found.Ensure("metadata").Ensure("annotations")[Revision] = RevisionOf(current).ToString(CultureInfo.InvariantCulture);
             }
 
-            var status = found.Child("status");
+            var status = found.Ensure("status");
             status["replicas"] = total;
             status["updatedReplicas"] = updated;
             status["readyReplicas"] = Sum("readyReplicas");

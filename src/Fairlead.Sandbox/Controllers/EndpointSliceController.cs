@@ -29,7 +29,7 @@ internal sealed class EndpointSliceController : Controller
 
     protected override void Reconcile(ObjectKey key)
     {
-        if (services.Get(key) is not { } service || service.IsDeleting() || service.Text("spec", "type") == "ExternalName" || !service.Map("spec", "selector").Any())
+        if (services.Get(key) is not { } service || service.IsBeingDeleted() || service.Text("spec", "type") == "ExternalName" || !service.Pairs("spec", "selector").Any())
         {
             return;
         }
@@ -48,7 +48,7 @@ internal sealed class EndpointSliceController : Controller
                 Store.Modify(Kinds.EndpointSlices, key.Namespace, old.Name(), found =>
                 {
                     found["endpoints"] = slice["endpoints"]!.DeepClone();
-                    found.Child("metadata")["labels"] = slice["metadata"]!["labels"]!.DeepClone();
+                    found.Ensure("metadata")["labels"] = slice["metadata"]!["labels"]!.DeepClone();
                     return true;
                 });
             }
@@ -75,12 +75,12 @@ internal sealed class EndpointSliceController : Controller
     }
 
     private static bool Selects(JsonObject service, JsonObject pod) =>
-        service.Map("spec", "selector").Any() && LabelSelector.MatchesMap(service.Map("spec", "selector"), pod);
+        service.Pairs("spec", "selector").Any() && LabelSelector.MatchesMap(service.Pairs("spec", "selector"), pod);
 
     private static JsonArray Ports(JsonObject service, JsonObject pod)
     {
         var result = new JsonArray();
-        foreach (var port in service.Items("spec", "ports"))
+        foreach (var port in service.Maps("spec", "ports"))
         {
             var protocol = port.Text("protocol") ?? "TCP";
             var target = port.IntOrText("targetPort") ?? port.Number("port")?.ToString() ?? "";
@@ -101,13 +101,13 @@ internal sealed class EndpointSliceController : Controller
     }
 
     private static int? Named(JsonObject pod, string name, string protocol) =>
-        pod.Items("spec", "containers").SelectMany(c => c.Items("ports"))
+        pod.Maps("spec", "containers").SelectMany(c => c.Maps("ports"))
             .FirstOrDefault(p => p.Text("name") == name && (p.Text("protocol") ?? "TCP") == protocol).Number("containerPort");
 
     private static JsonObject Slice(JsonObject service, string ports, JsonArray portList, IEnumerable<JsonObject> endpoints)
     {
         var labels = new JsonObject();
-        foreach (var (name, value) in service.Map("metadata", "labels"))
+        foreach (var (name, value) in service.Pairs("metadata", "labels"))
         {
             labels[name] = value;
         }
@@ -141,7 +141,7 @@ internal sealed class EndpointSliceController : Controller
     {
         var anyway = service.Flag("spec", "publishNotReadyAddresses") == true;
         var serving = anyway || Conditions.Holds(pod, "Ready");
-        var terminating = pod.IsDeleting();
+        var terminating = pod.IsBeingDeleted();
         var endpoint = new JsonObject
         {
             ["addresses"] = new JsonArray(pod.Text("status", "podIP")),

@@ -25,7 +25,7 @@ internal sealed class GarbageCollector : Controller
         {
             // A new object may have lost its owner between the decision to make it and the making.
             Watch(kind, (type, value, _) =>
-                type == WatchEventType.Deleted || (type == WatchEventType.Added && value.Items("metadata", "ownerReferences").Any())
+                type == WatchEventType.Deleted || (type == WatchEventType.Added && value.Maps("metadata", "ownerReferences").Any())
                     ? [new ObjectKey("", value.Namespace())]
                     : []);
         }
@@ -35,9 +35,9 @@ internal sealed class GarbageCollector : Controller
     {
         foreach (var resource in kinds.All.Where(kind => kind.Namespaced).Select(kind => kind.StorageId).Distinct().ToArray())
         {
-            foreach (var item in Store.List(resource, key.Name).Items.Where(item => !item.IsDeleting()))
+            foreach (var item in Store.List(resource, key.Name).Items.Where(item => !item.IsBeingDeleted()))
             {
-                var owners = item.Items("metadata", "ownerReferences").ToArray();
+                var owners = item.Maps("metadata", "ownerReferences").ToArray();
                 if (owners.Length > 0 && owners.All(owner => IsGone(key.Name, owner)))
                 {
                     Store.Delete(resource, key.Name, item.Name());

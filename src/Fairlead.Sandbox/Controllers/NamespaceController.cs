@@ -16,12 +16,12 @@ internal sealed class NamespaceController : Controller
         kinds = new KindTable(store);
         Watch(Kinds.Namespaces, Itself);
         // What outlives its deletion: pods end in their own time.
-        Watch(Kinds.Pods, pod => pod.IsDeleting() ? [new ObjectKey("", pod.Namespace())] : []);
+        Watch(Kinds.Pods, pod => pod.IsBeingDeleted() ? [new ObjectKey("", pod.Namespace())] : []);
     }
 
     protected override void Reconcile(ObjectKey key)
     {
-        if (Store.Get(Kinds.Namespaces, null, key.Name) is not { } space || !space.IsDeleting())
+        if (Store.Get(Kinds.Namespaces, null, key.Name) is not { } space || !space.IsBeingDeleted())
         {
             return;
         }
@@ -31,7 +31,7 @@ internal sealed class NamespaceController : Controller
         {
             foreach (var item in Store.List(resource, key.Name).Items)
             {
-                if (!item.IsDeleting())
+                if (!item.IsBeingDeleted())
                 {
                     Store.Delete(resource, key.Name, item.Name());
                 }
@@ -48,7 +48,7 @@ internal sealed class NamespaceController : Controller
 
         Store.Modify(Kinds.Namespaces, null, key.Name, found =>
         {
-            found.Child("spec").Remove("finalizers");
+            found.Ensure("spec").Remove("finalizers");
             return true;
         });
     }

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
+using Fairlead.Sandbox.ApiServer;
 using Fairlead.Sandbox.Objects;
 
 namespace Fairlead.Sandbox.Controllers;
@@ -27,7 +28,7 @@ internal static class PodTemplates
         metadata["ownerReferences"] = new JsonArray(OwnerReference.To(owner, apiVersion, kind));
         foreach (var (name, value) in labels)
         {
-            metadata.Child("labels")[name] = value;
+            metadata.Ensure("labels")[name] = value;
         }
 
         return new JsonObject
@@ -40,7 +41,7 @@ internal static class PodTemplates
     }
 
     /// <summary>Neither finished nor on its way out.</summary>
-    internal static bool IsActive(JsonObject pod) => !pod.IsDeleting() && pod.Text("status", "phase") is not ("Succeeded" or "Failed");
+    internal static bool IsActive(JsonObject pod) => !pod.IsBeingDeleted() && pod.Text("status", "phase") is not ("Succeeded" or "Failed");
 
     internal static bool IsReady(JsonObject pod) => Conditions.Holds(pod, "Ready");
 

@@ -17,7 +17,7 @@ internal sealed class ReplicaSetController : Controller
 
     protected override void Reconcile(ObjectKey key)
     {
-        if (Store.Get(Kinds.ReplicaSets, key.Namespace, key.Name) is not { } set || set.IsDeleting())
+        if (Store.Get(Kinds.ReplicaSets, key.Namespace, key.Name) is not { } set || set.IsBeingDeleted())
         {
             return;
         }
@@ -29,7 +29,7 @@ internal sealed class ReplicaSetController : Controller
         for (var i = active.Length; i < wanted; i++)
         {
             var pod = PodTemplates.Pod(set, "apps/v1", "ReplicaSet");
-            pod.Child("metadata")["generateName"] = set.Name() + "-";
+            pod.Ensure("metadata")["generateName"] = set.Name() + "-";
             Store.Create(Kinds.Pods, pod);
         }
 
@@ -39,7 +39,7 @@ internal sealed class ReplicaSetController : Controller
             Store.Delete(Kinds.Pods, key.Namespace, pod.Name());
         }
 
-        foreach (var pod in owned.Where(pod => pod.Text("status", "phase") == "Failed" && !pod.IsDeleting()))
+        foreach (var pod in owned.Where(pod => pod.Text("status", "phase") == "Failed" && !pod.IsBeingDeleted()))
         {
             Store.Delete(Kinds.Pods, key.Namespace, pod.Name());
         }
@@ -47,7 +47,7 @@ internal sealed class ReplicaSetController : Controller
         var ready = active.Count(PodTemplates.IsReady);
         Store.Modify(Kinds.ReplicaSets, key.Namespace, key.Name, found =>
         {
-            var status = found.Child("status");
+            var status = found.Ensure("status");
             status["replicas"] = active.Length;
             status["fullyLabeledReplicas"] = active.Length;
             status["readyReplicas"] = ready;

@@ -20,7 +20,7 @@ internal sealed class StatefulSetController : Controller
 
     protected override void Reconcile(ObjectKey key)
     {
-        if (Store.Get(Kinds.StatefulSets, key.Namespace, key.Name) is not { } set || set.IsDeleting())
+        if (Store.Get(Kinds.StatefulSets, key.Namespace, key.Name) is not { } set || set.IsBeingDeleted())
         {
             return;
         }
@@ -52,15 +52,15 @@ internal sealed class StatefulSetController : Controller
                 Create(set, ordinal, revision);
                 all = false;
             }
-            else if (pod.Text("status", "phase") is "Failed" or "Succeeded" && !pod.IsDeleting())
+            else if (pod.Text("status", "phase") is "Failed" or "Succeeded" && !pod.IsBeingDeleted())
             {
                 Store.Delete(Kinds.Pods, pod.Namespace(), pod.Name());
                 all = false;
             }
-            else if (pod.IsDeleting() || !PodTemplates.IsReady(pod))
+            else if (pod.IsBeingDeleted() || !PodTemplates.IsReady(pod))
             {
                 // A pod of an old revision that never got ready would block its own replacement.
-                if (!pod.IsDeleting() && pod.Text("metadata", "labels", RevisionLabel) != revision && Updates(set, ordinal))
+                if (!pod.IsBeingDeleted() && pod.Text("metadata", "labels", RevisionLabel) != revision && Updates(set, ordinal))
                 {
                     Store.Delete(Kinds.Pods, pod.Namespace(), pod.Name());
                 }
@@ -81,7 +81,7 @@ internal sealed class StatefulSetController : Controller
     {
         foreach (var (_, pod) in pods.Where(p => p.Key >= wanted).OrderByDescending(p => p.Key))
         {
-            if (!pod.IsDeleting())
+            if (!pod.IsBeingDeleted())
             {
                 Store.Delete(Kinds.Pods, key.Namespace, pod.Name());
             }
@@ -103,7 +103,7 @@ internal sealed class StatefulSetController : Controller
     {
         for (var ordinal = wanted - 1; ordinal >= 0; ordinal--)
         {
-            if (!pods.TryGetValue(ordinal, out var pod) || pod.IsDeleting())
+            if (!pods.TryGetValue(ordinal, out var pod) || pod.IsBeingDeleted())
             {
                 return false;
             }
@@ -129,13 +129,13 @@ internal sealed class StatefulSetController : Controller
         var pod = PodTemplates.Pod(
             set, "apps/v1", "StatefulSet", ("statefulset.kubernetes.io/pod-name", name),
             ("apps.kubernetes.io/pod-index", ordinal.ToString(CultureInfo.InvariantCulture)), (RevisionLabel, revision));
-        pod.Child("metadata")["name"] = name;
-        var spec = pod.Child("spec");
+        pod.Ensure("metadata")["name"] = name;
+        var spec = pod.Ensure("spec");
         spec["hostname"] = name;
         spec["subdomain"] = set.Text("spec", "serviceName") ?? "";
         var volumes = spec["volumes"] as JsonArray ?? [];
         spec["volumes"] = volumes;
-        foreach (var template in set.Items("spec", "volumeClaimTemplates"))
+        foreach (var template in set.Maps("spec", "volumeClaimTemplates"))
         {
             var claim = $"{template.Name()}-{name}";
             EnsureClaim(set, template, claim);
@@ -164,12 +164,12 @@ internal sealed class StatefulSetController : Controller
         var claim = (JsonObject)template.DeepClone();
         claim["apiVersion"] = "v1";
         claim["kind"] = "PersistentVolumeClaim";
-        var metadata = claim.Child("metadata");
+        var metadata = claim.Ensure("metadata");
         metadata["name"] = name;
         metadata["namespace"] = set.Namespace();
-        foreach (var (label, value) in set.Map("spec", "selector", "matchLabels"))
+        foreach (var (label, value) in set.Pairs("spec", "selector", "matchLabels"))
         {
-            metadata.Child("labels")[label] = value;
+            metadata.Ensure("labels")[label] = value;
         }
 
         claim.Remove("status");
@@ -179,12 +179,12 @@ internal sealed class StatefulSetController : Controller
     private void Report(ObjectKey key, JsonObject set, string revision)
     {
         var pods = Store.List(Kinds.Pods, key.Namespace).Items.Where(pod => pod.IsControlledBy(set)).ToArray();
-        var updated = pods.Count(pod => !pod.IsDeleting() && pod.Text("metadata", "labels", RevisionLabel) == revision);
-        var ready = pods.Count(pod => !pod.IsDeleting() && PodTemplates.IsReady(pod));
+        var updated = pods.Count(pod => !pod.IsBeingDeleted() && pod.Text("metadata", "labels", RevisionLabel) == revision);
+        var ready = pods.Count(pod => !pod.IsBeingDeleted() && PodTemplates.IsReady(pod));
         var wanted = set.Number("spec", "replicas") ?? 1;
         Store.Modify(Kinds.StatefulSets, key.Namespace, key.Name, found =>
         {
-            var status = found.Child("status");
+            var status = found.Ensure("status");
             var complete = updated == wanted && ready == wanted && pods.Length == wanted;
             var before = status.Text("currentRevision");
             status["observedGeneration"] = set.Number("metadata", "generation") ?? 1;

@@ -66,7 +66,7 @@ internal sealed class VolumeController : Controller
 
         Store.Modify(Kinds.PersistentVolumes, null, name, volume =>
         {
-            volume.Child("spec")["claimRef"] = new JsonObject
+            volume.Ensure("spec")["claimRef"] = new JsonObject
             {
                 ["apiVersion"] = "v1",
                 ["kind"] = "PersistentVolumeClaim",
@@ -74,13 +74,13 @@ internal sealed class VolumeController : Controller
                 ["name"] = claim.Name(),
                 ["uid"] = claim.Uid(),
             };
-            volume.Child("status")["phase"] = "Bound";
+            volume.Ensure("status")["phase"] = "Bound";
             return true;
         });
         Store.Modify(Kinds.PersistentVolumeClaims, claim.Namespace(), claim.Name(), target =>
         {
-            target.Child("spec")["volumeName"] = name;
-            var status = target.Child("status");
+            target.Ensure("spec")["volumeName"] = name;
+            var status = target.Ensure("status");
             status["phase"] = "Bound";
             status["accessModes"] = target.At("spec", "accessModes")?.DeepClone();
             status["capacity"] = found.At("spec", "capacity")?.DeepClone();
@@ -91,7 +91,7 @@ internal sealed class VolumeController : Controller
     private static bool Fits(JsonObject volume, JsonObject claim)
     {
         static decimal Size(JsonNode node, params ReadOnlySpan<string> path) => node.IntOrText(path) is { } text ? PodFields.Quantity(text) : 0;
-        return volume.At("spec", "claimRef") is null && !volume.IsDeleting()
+        return volume.At("spec", "claimRef") is null && !volume.IsBeingDeleted()
             && (claim.Text("spec", "storageClassName") ?? "") == (volume.Text("spec", "storageClassName") ?? "")
             && Size(volume, "spec", "capacity", "storage") >= Size(claim, "spec", "resources", "requests", "storage")
             && claim.Texts("spec", "accessModes").All(volume.Texts("spec", "accessModes").Contains)
@@ -155,7 +155,7 @@ internal sealed class VolumeController : Controller
         {
             Store.Modify(Kinds.PersistentVolumes, null, name, found =>
             {
-                found.Child("status")["phase"] = "Released";
+                found.Ensure("status")["phase"] = "Released";
                 return true;
             });
         }

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using Fairlead.Sandbox.ApiServer;
 using Fairlead.Dns.Messages;
 using Fairlead.Dns.Server;
 using Fairlead.Sandbox.Network;
@@ -81,7 +82,7 @@ internal sealed class DnsAnswers(ServiceIndex index) : IDnsHandler
         return host switch
         {
             [] => [DnsRecord.Address(name, TimeToLive, address)],
-            [['_', .. var port], ['_', .. var protocol]] => NonEmpty(service.Items("spec", "ports")
+            [['_', .. var port], ['_', .. var protocol]] => NonEmpty(service.Maps("spec", "ports")
                 .Where(p => Same(p.Text("name"), port) && Same(p.Text("protocol") ?? "TCP", protocol) && p.Number("port") is not null)
                 .Select(p => new DnsRecord(name, DnsType.Srv, TimeToLive, new ServiceData(0, 100, (ushort)p.Number("port")!.Value, name.Parent.Parent)))),
             _ => null,
@@ -135,9 +136,9 @@ internal sealed class DnsAnswers(ServiceIndex index) : IDnsHandler
     {
         foreach (var slice in index.Slices(service.Key()))
         {
-            var ports = slice.Items("ports").Where(p => p.Number("port") is not null)
+            var ports = slice.Maps("ports").Where(p => p.Number("port") is not null)
                 .Select(p => (p.Text("name") ?? "", p.Text("protocol") ?? "TCP", p.Number("port")!.Value)).ToArray();
-            foreach (var endpoint in slice.Items("endpoints").Where(e => e.Flag("conditions", "ready") ?? true))
+            foreach (var endpoint in slice.Maps("endpoints").Where(e => e.Flag("conditions", "ready") ?? true))
             {
                 foreach (var text in endpoint.Texts("addresses"))
                 {

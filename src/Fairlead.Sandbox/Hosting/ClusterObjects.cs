@@ -71,7 +71,7 @@ internal static class ClusterObjects
             ["endpoints"] = new JsonArray(new JsonObject { ["addresses"] = new JsonArray(address), ["conditions"] = new JsonObject { ["ready"] = true } }),
             ["ports"] = new JsonArray([.. ports.Select(p => new JsonObject { ["name"] = p.Name, ["protocol"] = p.Protocol, ["port"] = p.Port })]),
         });
-        slice.Child("metadata")["labels"] = new JsonObject { ["kubernetes.io/service-name"] = service };
+        slice.Ensure("metadata")["labels"] = new JsonObject { ["kubernetes.io/service-name"] = service };
         return slice;
     }
 
@@ -115,7 +115,7 @@ internal static class ClusterObjects
             ["spec"] = new JsonObject { ["podCIDR"] = ClusterLayout.PodSubnet, ["podCIDRs"] = new JsonArray(ClusterLayout.PodSubnet) },
             ["status"] = status,
         });
-        node.Child("metadata")["labels"] = new JsonObject
+        node.Ensure("metadata")["labels"] = new JsonObject
         {
             ["kubernetes.io/hostname"] = ClusterLayout.NodeName,
             ["kubernetes.io/os"] = "linux",

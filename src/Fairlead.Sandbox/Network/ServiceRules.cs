@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using Fairlead.Sandbox.ApiServer;
 using Fairlead.Linux.Namespaces;
 using Fairlead.Sandbox.Objects;
 
@@ -40,7 +41,7 @@ internal sealed record ServiceRules(IReadOnlyCollection<PortRule> Ports)
         var sticky = service.Text("spec", "sessionAffinity") == "ClientIP";
         var known = slices.ToArray();
         var rules = new HashSet<PortRule>();
-        foreach (var port in service.Items("spec", "ports"))
+        foreach (var port in service.Maps("spec", "ports"))
         {
             var protocol = (port.Text("protocol") ?? "TCP").ToLowerInvariant();
             if (port.Number("port") is not { } number || protocol is not ("tcp" or "udp" or "sctp"))
@@ -79,7 +80,7 @@ internal sealed record ServiceRules(IReadOnlyCollection<PortRule> Ports)
         var serving = new HashSet<Endpoint>();
         foreach (var slice in slices.Where(s => s.Text("addressType") == "IPv4"))
         {
-            foreach (var port in slice.Items("ports"))
+            foreach (var port in slice.Maps("ports"))
             {
                 if ((port.Text("name") ?? "") != name || !string.Equals(port.Text("protocol") ?? "TCP", protocol, StringComparison.OrdinalIgnoreCase)
                     || port.Number("port") is not { } number)
@@ -87,7 +88,7 @@ internal sealed record ServiceRules(IReadOnlyCollection<PortRule> Ports)
                     continue;
                 }
 
-                foreach (var endpoint in slice.Items("endpoints"))
+                foreach (var endpoint in slice.Maps("endpoints"))
                 {
                     // "ready: null" means ready, "serving: null" means as ready (discovery.k8s.io/v1).
                     var isReady = endpoint.Flag("conditions", "ready") ?? true;

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using Fairlead.Sandbox.ApiServer;
 using Fairlead.Sandbox.Network;
 using Fairlead.Sandbox.Objects;
 
@@ -39,12 +40,12 @@ internal static class ContainerEnvironment
             }
         }
 
-        foreach (var source in container.Items("envFrom"))
+        foreach (var source in container.Maps("envFrom"))
         {
             Merge(result, From(pod, source, sources));
         }
 
-        foreach (var variable in container.Items("env"))
+        foreach (var variable in container.Maps("env"))
         {
             var name = variable.Text("name") ?? "";
             var value = variable.At("valueFrom") is JsonObject from
@@ -72,8 +73,8 @@ internal static class ContainerEnvironment
         }
 
         var data = isMap
-            ? found.Map("data")
-            : found.Map("data").Select(d => new KeyValuePair<string, string>(d.Key, Encoding.UTF8.GetString(SecretData.Decode(d.Value))));
+            ? found.Pairs("data")
+            : found.Pairs("data").Select(d => new KeyValuePair<string, string>(d.Key, Encoding.UTF8.GetString(SecretData.Decode(d.Value))));
         return data.Select(d => new KeyValuePair<string, string>(prefix + d.Key, d.Value));
     }
 
@@ -118,7 +119,7 @@ internal static class ContainerEnvironment
 
         var prefix = service.Name().ToUpperInvariant().Replace('-', '_');
         var first = true;
-        foreach (var port in service.Items("spec", "ports"))
+        foreach (var port in service.Maps("spec", "ports"))
         {
             if (port.Number("port") is not { } number)
             {

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Fairlead.Sandbox.ApiServer;
 using Fairlead.Sandbox.Images;
 using Fairlead.Sandbox.Objects;
 
@@ -50,10 +51,10 @@ internal static class ContainerPlanner
     /// <summary>As containers combine them: command replaces the entrypoint and drops the image's arguments, args replace those.</summary>
     internal static IReadOnlyList<string> Command(JsonObject container, Image image, IReadOnlyDictionary<string, string> environment)
     {
-        var command = container.Texts("command");
-        var arguments = container.Texts("args");
-        IEnumerable<string> words = command.Count > 0 ? [.. command, .. arguments]
-            : arguments.Count > 0 ? [.. image.Entrypoint, .. arguments]
+        var command = container.Texts("command").ToArray();
+        var arguments = container.Texts("args").ToArray();
+        IEnumerable<string> words = command.Length > 0 ? [.. command, .. arguments]
+            : arguments.Length > 0 ? [.. image.Entrypoint, .. arguments]
             : [.. image.Entrypoint, .. image.Arguments];
         string[] expanded = [.. words.Select(word => VariableExpansion.Expand(word, environment))];
         return expanded.Length > 0 ? expanded : throw new ContainerConfigException("no command specified");
@@ -103,7 +104,7 @@ internal static class ContainerPlanner
     private static IEnumerable<ContainerMount> Mounts(
         JsonObject container, IReadOnlyDictionary<string, string> volumes, IReadOnlyDictionary<string, string> environment)
     {
-        foreach (var mount in container.Items("volumeMounts"))
+        foreach (var mount in container.Maps("volumeMounts"))
         {
             var name = mount.Text("name") ?? "";
             if (!volumes.TryGetValue(name, out var source))

@@ -280,7 +280,7 @@ internal sealed partial class ContainerRunner(NodeContext node, IPodScope scope,
     {
         if (spec.At("lifecycle", "postStart", "exec") is { } hook)
         {
-            var (code, text) = await ExecForProbeAsync(hook.Texts("command"), stopping.Token);
+            var (code, text) = await ExecForProbeAsync([.. hook.Texts("command")], stopping.Token);
             if (code != 0 && process is { Exited.IsCompleted: false } running)
             {
                 node.Events.Warning(scope.Pod, "FailedPostStartHook", $"exit code {code}: {text}");
@@ -301,7 +301,7 @@ internal sealed partial class ContainerRunner(NodeContext node, IPodScope scope,
         {
             if (spec.At("lifecycle", "preStop", "exec") is { } hook)
             {
-                var (code, text) = await ExecForProbeAsync(hook.Texts("command"), deadline);
+                var (code, text) = await ExecForProbeAsync([.. hook.Texts("command")], deadline);
                 if (code != 0)
                 {
                     node.Events.Warning(scope.Pod, "FailedPreStopHook", $"exit code {code}: {text}");

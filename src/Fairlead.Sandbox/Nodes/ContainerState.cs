@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Fairlead.Sandbox.ApiServer;
 
 namespace Fairlead.Sandbox.Nodes;
 

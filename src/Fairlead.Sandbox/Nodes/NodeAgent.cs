@@ -71,7 +71,7 @@ internal sealed partial class NodeAgent : INodeAgent
         ?? throw new StatusException(400, "BadRequest", $"container {id.Container} is not valid for pod {id.Pod}");
 
     private PodWorker Worker(string @namespace, string pod) =>
-        workers.Values.Select(w => w.Worker).Where(w => w.Pod.Key() == new ObjectKey(@namespace, pod)).OrderBy(w => w.Pod.IsDeleting()).FirstOrDefault()
+        workers.Values.Select(w => w.Worker).Where(w => w.Pod.Key() == new ObjectKey(@namespace, pod)).OrderBy(w => w.Pod.IsBeingDeleted()).FirstOrDefault()
         ?? throw new StatusException(404, "NotFound", $"pods \"{pod}\" not found on the node");
 
     private void OnPod(WatchEventType type, JsonObject pod, JsonObject? before)
@@ -105,7 +105,7 @@ internal sealed partial class NodeAgent : INodeAgent
             workers[uid] = (worker, Task.Run(() => RunAsync(uid, worker)));
             worker.Update(pod);
         }
-        else if (pod.IsDeleting())
+        else if (pod.IsBeingDeleted())
         {
             RemoveEnded(pod);
         }
@@ -134,8 +134,8 @@ internal sealed partial class NodeAgent : INodeAgent
         {
             node.Store.Modify(Kinds.Pods, pod.Namespace(), pod.Name(), found =>
             {
-                found.Child("spec")["nodeName"] = ClusterLayout.NodeName;
-                Conditions.Set(found.Child("status"), "PodScheduled", true, null, null, node.Time.Timestamp());
+                found.Ensure("spec")["nodeName"] = ClusterLayout.NodeName;
+                Conditions.Set(found.Ensure("status"), "PodScheduled", true, null, null, node.Time.Timestamp());
                 return found.Uid() == pod.Uid();
             });
             node.Events.Normal(pod, "Scheduled", $"Successfully assigned {pod.Key()} to {ClusterLayout.NodeName}");

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json.Nodes;
+using Fairlead.Sandbox.ApiServer;
 using Fairlead.Sandbox.Network;
 using Fairlead.Sandbox.Objects;
 
@@ -74,7 +75,7 @@ internal static class PodFields
     private static string Lines(JsonObject pod, string field)
     {
         var text = new StringBuilder();
-        foreach (var (key, value) in pod.Map("metadata", field).OrderBy(p => p.Key, StringComparer.Ordinal))
+        foreach (var (key, value) in pod.Pairs("metadata", field).OrderBy(p => p.Key, StringComparer.Ordinal))
         {
             text.Append(key).Append("=\"").Append(value.Replace("\\", "\\\\").Replace("\"", "\\\"").Replace("\n", "\\n")).Append("\"\n");
         }

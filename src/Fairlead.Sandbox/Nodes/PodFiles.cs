@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using Fairlead.Sandbox.ApiServer;
 using Fairlead.Sandbox.Network;
 using Fairlead.Sandbox.Objects;
 
@@ -23,7 +24,7 @@ internal static class PodFiles
             : name;
         var text = new StringBuilder("# Written by the sandbox for this pod.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n");
         text.Append(address).Append('\t').Append(names).Append('\n');
-        foreach (var alias in pod.Items("spec", "hostAliases"))
+        foreach (var alias in pod.Maps("spec", "hostAliases"))
         {
             text.Append(alias.Text("ip")).Append('\t').AppendJoin('\t', alias.Texts("hostnames")).Append('\n');
         }
@@ -46,7 +47,7 @@ internal static class PodFiles
 
         servers.AddRange(pod.Texts("spec", "dnsConfig", "nameservers"));
         searches.AddRange(pod.Texts("spec", "dnsConfig", "searches"));
-        foreach (var option in pod.Items("spec", "dnsConfig", "options"))
+        foreach (var option in pod.Maps("spec", "dnsConfig", "options"))
         {
             options[option.Text("name") ?? ""] = option.Text("value");
         }

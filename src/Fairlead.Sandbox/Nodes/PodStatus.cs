@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Fairlead.Sandbox.ApiServer;
 using Fairlead.Sandbox.Objects;
 
 namespace Fairlead.Sandbox.Nodes;
@@ -24,9 +25,9 @@ internal static class PodStatus
             return "Pending";
         }
 
-        if (view.Regular.All(c => c.IsDone) && (policy != "Always" || pod.IsDeleting()))
+        if (view.Regular.All(c => c.IsDone) && (policy != "Always" || pod.IsBeingDeleted()))
         {
-            return view.Regular.All(c => c.Succeeded) ? "Succeeded" : policy == "Never" || pod.IsDeleting() ? "Failed" : "Running";
+            return view.Regular.All(c => c.Succeeded) ? "Succeeded" : policy == "Never" || pod.IsBeingDeleted() ? "Failed" : "Running";
         }
 
         return "Running";
@@ -35,7 +36,7 @@ internal static class PodStatus
     /// <summary>Writes the status into <paramref name="pod"/>; false when nothing changed.</summary>
     internal static bool Write(JsonObject pod, PodView view, string now)
     {
-        var status = pod.Child("status");
+        var status = pod.Ensure("status");
         var before = status.DeepClone();
         var phase = Phase(pod, view);
         status["phase"] = phase;

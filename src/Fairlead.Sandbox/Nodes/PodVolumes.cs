@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using Fairlead.Sandbox.ApiServer;
 using Fairlead.Sandbox.Network;
 using Fairlead.Sandbox.Objects;
 
@@ -32,7 +33,7 @@ internal sealed class PodVolumes(NodeContext node, string podAddress)
     private void RefreshAll(JsonObject pod)
     {
         var paths = new Dictionary<string, string>();
-        foreach (var volume in pod.Items("spec", "volumes"))
+        foreach (var volume in pod.Maps("spec", "volumes"))
         {
             var name = volume.Text("name") ?? "";
             paths[name] = Prepare(pod, volume, name);
@@ -65,7 +66,7 @@ internal sealed class PodVolumes(NodeContext node, string podAddress)
         if (volume.At("projected") is { } projected)
         {
             var mode = projected.Number("defaultMode") ?? DefaultMode;
-            foreach (var source in projected.Items("sources"))
+            foreach (var source in projected.Maps("sources"))
             {
                 AddProjected(files, pod, source, mode);
             }
@@ -130,12 +131,12 @@ internal sealed class PodVolumes(NodeContext node, string podAddress)
         }
         else
         {
-            foreach (var (key, value) in found.Map("data"))
+            foreach (var (key, value) in found.Pairs("data"))
             {
                 data[key] = Encoding.UTF8.GetBytes(value);
             }
 
-            foreach (var (key, value) in found.Map("binaryData"))
+            foreach (var (key, value) in found.Pairs("binaryData"))
             {
                 data[key] = SecretData.Decode(value);
             }
@@ -152,7 +153,7 @@ internal sealed class PodVolumes(NodeContext node, string podAddress)
             throw new ContainerConfigException($"secret \"{name}\" not found");
         }
 
-        AddKeys(files, reference, found.Map("data").ToDictionary(d => d.Key, d => SecretData.Decode(d.Value)), mode, $"secret \"{name}\"");
+        AddKeys(files, reference, found.Pairs("data").ToDictionary(d => d.Key, d => SecretData.Decode(d.Value)), mode, $"secret \"{name}\"");
     }
 
     private static void AddKeys(Dictionary<string, VolumeFile> files, JsonNode reference, Dictionary<string, byte[]> data, int mode, string what)
@@ -167,7 +168,7 @@ internal sealed class PodVolumes(NodeContext node, string podAddress)
             return;
         }
 
-        foreach (var item in reference.Items("items"))
+        foreach (var item in reference.Maps("items"))
         {
             var key = item.Text("key") ?? "";
             if (data.TryGetValue(key, out var value))
@@ -183,9 +184,9 @@ internal sealed class PodVolumes(NodeContext node, string podAddress)
 
     private void AddFields(Dictionary<string, VolumeFile> files, JsonObject pod, JsonNode downward, int mode)
     {
-        foreach (var item in downward.Items("items"))
+        foreach (var item in downward.Maps("items"))
         {
-            var container = pod.Items("spec", "containers").FirstOrDefault(c => c.Text("name") == item.Text("resourceFieldRef", "containerName"));
+            var container = pod.Maps("spec", "containers").FirstOrDefault(c => c.Text("name") == item.Text("resourceFieldRef", "containerName"));
             var value = item.At("resourceFieldRef") is { } resource
                 ? PodFields.Resource(container ?? [], resource.Text("resource") ?? "", resource.IntOrText("divisor"))
                 : PodFields.Field(pod, item.Text("fieldRef", "fieldPath") ?? "", podAddress, node.Network.Layout.NodeAddress.ToString());

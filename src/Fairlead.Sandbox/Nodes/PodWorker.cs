@@ -38,8 +38,8 @@ internal sealed partial class PodWorker : IPodScope, IDisposable
         Pod = pod;
         deadline = new CancellationTokenSource(Timeout.InfiniteTimeSpan, node.Time);
         startTime = node.Time.Timestamp();
-        init = [.. pod.Items("spec", "initContainers").Select(c => Runner(c, ContainerKind.Init))];
-        regular = [.. pod.Items("spec", "containers").Select(c => Runner(c, ContainerKind.Regular))];
+        init = [.. pod.Maps("spec", "initContainers").Select(c => Runner(c, ContainerKind.Init))];
+        regular = [.. pod.Maps("spec", "containers").Select(c => Runner(c, ContainerKind.Regular))];
     }
 
     public JsonObject Pod { get; private set; }
@@ -65,13 +65,13 @@ internal sealed partial class PodWorker : IPodScope, IDisposable
     internal void Update(JsonObject pod)
     {
         Pod = pod;
-        if (pod.IsDeleting())
+        if (pod.IsBeingDeleted())
         {
             Stop(TimeSpan.FromSeconds(Math.Max(0, pod.Number("metadata", "deletionGracePeriodSeconds") ?? 30)));
             return;
         }
 
-        foreach (var spec in pod.Items("spec", "ephemeralContainers").Where(spec => Find(spec.Text("name") ?? "") is null))
+        foreach (var spec in pod.Maps("spec", "ephemeralContainers").Where(spec => Find(spec.Text("name") ?? "") is null))
         {
             var runner = Runner(spec, ContainerKind.Ephemeral);
             lock (gate)

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Fairlead.Sandbox.ApiServer;
 using Fairlead.Sandbox.Objects;
 
 namespace Fairlead.Sandbox.Nodes;

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text.Json.Nodes;
+using Fairlead.Sandbox.ApiServer;
 using Fairlead.Sandbox.Network;
 using Fairlead.Sandbox.Objects;
 
@@ -39,7 +40,7 @@ internal sealed class Prober(ClusterNetwork network, IPAddress pod, Func<IReadOn
         timeout.CancelAfter(TimeSpan.FromSeconds(seconds));
         try
         {
-            return probe.At("exec") is { } command ? await ExecAsync(command.Texts("command"), timeout.Token)
+            return probe.At("exec") is { } command ? await ExecAsync([.. command.Texts("command")], timeout.Token)
                 : probe.At("httpGet") is { } get ? await GetAsync(container, get, timeout.Token)
                 : probe.At("tcpSocket") is { } tcp ? await ConnectAsync(container, tcp, timeout.Token)
                 : new ProbeResult("the sandbox does not know this kind of probe (it has exec, httpGet and tcpSocket)");
@@ -59,7 +60,7 @@ internal sealed class Prober(ClusterNetwork network, IPAddress pod, Func<IReadOn
     /// <summary>A port by number or by the name of a containerPort.</summary>
     internal static int Port(JsonObject container, string? port) =>
         int.TryParse(port, out var number) ? number
-        : container.Items("ports").FirstOrDefault(p => p.Text("name") == port).Number("containerPort")
+        : container.Maps("ports").FirstOrDefault(p => p.Text("name") == port).Number("containerPort")
             ?? throw new ContainerConfigException($"no port is named {port}");
 
     private async Task<ProbeResult> ExecAsync(IReadOnlyList<string> command, CancellationToken cancellationToken)
@@ -77,7 +78,7 @@ internal sealed class Prober(ClusterNetwork network, IPAddress pod, Func<IReadOn
             HttpMethod.Get, $"{scheme}://{host}:{Port(container, get.IntOrText("port"))}{(path.StartsWith('/') ? path : "/" + path)}");
         request.Headers.UserAgent.ParseAdd("kube-probe/1.31");
         request.Headers.ConnectionClose = true;
-        foreach (var header in get.Items("httpHeaders"))
+        foreach (var header in get.Maps("httpHeaders"))
         {
             if (header.Text("name") is { Length: > 0 } name)
             {

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Fairlead.Sandbox.ApiServer;
 
 namespace Fairlead.Sandbox.Objects;
 
@@ -31,7 +32,7 @@ internal static class Conditions
     }
 
     internal static bool Holds(JsonNode? node, string type) =>
-        node.Items("status", "conditions").Any(c => c.Text("type") == type && c.Text("status") == "True");
+        node.Maps("status", "conditions").Any(c => c.Text("type") == type && c.Text("status") == "True");
 
     private static void Put(JsonObject condition, string name, string? value)
     {

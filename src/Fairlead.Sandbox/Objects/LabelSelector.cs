@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Fairlead.Sandbox.ApiServer;
 
 namespace Fairlead.Sandbox.Objects;
 
@@ -7,9 +8,9 @@ internal static class LabelSelector
 {
     internal static bool Matches(JsonNode? selector, JsonNode value)
     {
-        var labels = value.Map("metadata", "labels").ToDictionary(p => p.Key, p => p.Value);
-        return selector.Map("matchLabels").All(want => labels.TryGetValue(want.Key, out var have) && have == want.Value)
-            && selector.Items("matchExpressions").All(expression => Holds(expression, labels));
+        var labels = value.Pairs("metadata", "labels").ToDictionary(p => p.Key, p => p.Value);
+        return selector.Pairs("matchLabels").All(want => labels.TryGetValue(want.Key, out var have) && have == want.Value)
+            && selector.Maps("matchExpressions").All(expression => Holds(expression, labels));
     }
 
     internal static bool MatchesMap(IEnumerable<KeyValuePair<string, string>> selector, JsonNode value)
