@@ -46,7 +46,7 @@ public sealed class SpaceAdministrationTests : IAsyncLifetime
         var yaml = administration.RenderManifests(new GatewayInstallOptions("registry.example.com/fairlead:1.2", "team", 3, ["gw.example.com:443:8444", "[fd00::1]:443:0"]));
         var objects = Yaml.Parse(yaml);
         objects.Select(o => o["kind"]!.GetValue<string>()).ShouldBe(
-            ["Namespace", "CustomResourceDefinition", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "Deployment", "Service", "PodDisruptionBudget"]);
+            ["Namespace", "CustomResourceDefinition", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "ClusterRole", "Role", "ClusterRole", "Deployment", "Service", "PodDisruptionBudget"]);
         var deployment = objects.Single(o => o["kind"]!.GetValue<string>() == "Deployment")["spec"]!;
         deployment["replicas"]!.GetValue<long>().ShouldBe(3);
         var container = deployment["template"]!["spec"]!["containers"]![0]!;
@@ -59,10 +59,21 @@ public sealed class SpaceAdministrationTests : IAsyncLifetime
     public void Render_rights_are_the_least()
     {
         var objects = Yaml.Parse(administration.RenderManifests(Defaults));
-        var verbs = objects.Where(o => o["kind"]!.GetValue<string>() == "ClusterRole").SelectMany(o => o["rules"]!.AsArray()).SelectMany(r => r!["verbs"]!.AsArray()).Select(v => v!.GetValue<string>());
-        verbs.Distinct().Order().ShouldBe(["get", "list", "watch"]);
+        var roles = objects.Where(o => o["kind"]!.GetValue<string>() == "ClusterRole").ToDictionary(
+            o => o["metadata"]!["name"]!.GetValue<string>(),
+            o => o["rules"]!.AsArray().SelectMany(r => Texts(r!, "resources").Select(what => $"{string.Join(' ', Texts(r!, "verbs"))} {string.Join(' ', [what, .. Texts(r!, "resourceNames")])}")));
+        roles["fairlead-gateway"].ShouldBe(
+        [
+            "get list watch services", "get list watch pods", "get list watch nodes", "get list watch endpointslices",
+            "get list watch certificatesigningrequests", "update certificatesigningrequests/approval", "update certificatesigningrequests/status",
+            "approve sign signers fairlead.dev/client", "create subjectaccessreviews",
+        ]);
+        roles["fairlead-user"].ShouldBe(["create get watch certificatesigningrequests"]);
+        roles["fairlead-consumer"].ShouldBe(["consume spaces"]);
         objects.SelectMany(o => (o["rules"] as System.Text.Json.Nodes.JsonArray ?? []).Select(r => r!.ToJsonString())).ShouldAllBe(r => !r.Contains('*'));
     }
+
+    private static IEnumerable<string> Texts(System.Text.Json.Nodes.JsonNode rule, string field) => rule[field]?.AsArray().Select(v => v!.GetValue<string>()) ?? [];
 
     [Theory]
     [InlineData("x\"\n  evil: true", "default", 1, null)]
