@@ -74,31 +74,39 @@ internal sealed class Bed : IAsyncDisposable
         return (double.Parse(fields[11], CultureInfo.InvariantCulture) + double.Parse(fields[12], CultureInfo.InvariantCulture)) / 100;
     }
 
-    /// <summary>The pids, as the real machine sees them, of processes with this program's name inside the host's process namespace.</summary>
-    public static async Task<int> PidAsync(Host host, string pattern)
+    /// <summary>The pid, as the real machine sees it, of the only process of this host with this in its command line.</summary>
+    public static int PidOf(Host host, string pattern) => PidsOf(host, pattern)[0];
+
+    /// <summary>The pids, as the real machine sees them, of the processes of this host (and of the pods on it) with this in their command line; at least one.</summary>
+    public static IReadOnlyList<int> PidsOf(Host host, string pattern)
     {
-        var space = await Task.Run(() => new FileInfo($"/proc/{host.Pid}/ns/pid").LinkTarget);
-        foreach (var directory in Directory.EnumerateDirectories("/proc").Where(d => int.TryParse(Path.GetFileName(d), out _)))
+        var found = Directory.EnumerateDirectories("/proc").Select(d => int.TryParse(Path.GetFileName(d), out var pid) ? pid : 0).Where(pid => pid > 0 && IsWanted(pid)).ToArray();
+        return found.Length > 0 ? found : throw new InvalidOperationException($"no process like '{pattern}' on {host.Name}");
+
+        bool IsWanted(int pid)
         {
             try
             {
-                var command = File.ReadAllText(directory + "/cmdline").Replace('\0', ' ');
-                if (command.Contains(pattern, StringComparison.Ordinal) && !command.Contains("unshare", StringComparison.Ordinal) && IsInside(directory, space))
-                {
-                    return int.Parse(Path.GetFileName(directory), CultureInfo.InvariantCulture);
-                }
+                var command = File.ReadAllText($"/proc/{pid}/cmdline").Replace('\0', ' ');
+                return command.Contains(pattern, StringComparison.Ordinal) && !command.Contains("unshare", StringComparison.Ordinal) && IsBelow(pid);
             }
             catch (IOException)
             {
                 // It ended while we looked.
+                return false;
             }
         }
 
-        throw new InvalidOperationException($"no process like '{pattern}' on {host.Name}");
+        // Whatever was started on the host and left by its parent is a child of its first process.
+        bool IsBelow(int pid)
+        {
+            while (pid > 1 && pid != host.Pid)
+            {
+                pid = int.Parse(File.ReadLines($"/proc/{pid}/status").First(l => l.StartsWith("PPid:", StringComparison.Ordinal))[5..], CultureInfo.InvariantCulture);
+            }
 
-        // A pod's container has a process namespace of its own, a child of the host's: its status then shows two ids or more.
-        bool IsInside(string directory, string? wanted) => new FileInfo(directory + "/ns/pid").LinkTarget == wanted
-            || File.ReadLines(directory + "/status").First(l => l.StartsWith("NSpid:", StringComparison.Ordinal)).Split('\t').Length > 3;
+            return pid == host.Pid;
+        }
     }
 
     public async ValueTask DisposeAsync()

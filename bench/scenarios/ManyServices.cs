@@ -17,7 +17,7 @@ internal static class ManyServices
         (await bed.Cluster.Host.RunAsync([Environment.ProcessPath!, "create-services", Cluster.Kubeconfig, Services.ToString(CultureInfo.InvariantCulture)], limit: TimeSpan.FromMinutes(5))).ShouldSucceed();
         await Shell.EventuallyAsync("the catalog is complete", async () =>
             JsonNode.Parse((await bed.Laptop.FairleadAsync("services", "list", "-n", "many", "-o", "json")).Text)!["services"]!.AsArray().Count == Services, TimeSpan.FromMinutes(1));
-        var daemon = await Bed.PidAsync(bed.Laptop.Host, "fairlead daemon");
+        var daemon = Bed.PidOf(bed.Laptop.Host, "fairlead daemon");
 
         var clock = Stopwatch.StartNew();
         await bed.Laptop.ConsumeAsync("many/*");

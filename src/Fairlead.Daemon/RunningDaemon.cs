@@ -116,6 +116,8 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
     private static async Task<RunningDaemon> StartAsync(
         DaemonOptions options, IHost host, IHostJournal journal, DaemonSettings settings, DaemonLog log, ILoggerFactory loggers, ILinks links, TimeProvider time, CancellationToken cancellationToken)
     {
+        var logger = loggers.CreateLogger<RunningDaemon>();
+        LogOpenFiles(logger, host.RaiseOpenFileLimit());
         var ranges = HostsCleaner.Ranges(settings.Range, journal.Pending);
         await HostRecovery.UndoAsync(host, journal, ranges, loggers.CreateLogger(nameof(HostRecovery)), cancellationToken);
         var selection = await host.OpenCaptureAsync(new CaptureOptions(settings.Range, settings.Way), journal, cancellationToken);
@@ -280,6 +282,9 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
 
     [LoggerMessage(1102, LogLevel.Information, "Stopped")]
     private partial void LogStopped();
+
+    [LoggerMessage(1104, LogLevel.Information, "Up to {Files} files may be open, two for each flow")]
+    private static partial void LogOpenFiles(ILogger logger, ulong files);
 
     [LoggerMessage(1103, LogLevel.Error, "Not every change to the host could be undone; 'fairlead cleanup' tries again: {Reason}")]
     private partial void LogNotUndone(string reason);

@@ -1,6 +1,7 @@
 using Fairlead.Linux.Capture;
 using Fairlead.Linux.Files;
 using Fairlead.Linux.Journal;
+using Fairlead.Linux.Limits;
 using Fairlead.Linux.Peers;
 using Fairlead.Platform;
 using Fairlead.Platform.Capture;
@@ -22,6 +23,8 @@ public sealed class LinuxHost(LinuxHostPaths paths) : IHost
     public IHostPaths Paths => paths;
 
     public IPeerCredentials Peers { get; } = new PeerCredentials();
+
+    public ulong RaiseOpenFileLimit() => OpenFileLimit.Raise().Soft;
 
     public IHostJournal OpenJournal() => HostJournal.Open(Path.Combine(paths.RunDirectory, "journal"));
 

@@ -12,6 +12,11 @@ public interface IHost
 
     IPeerCredentials Peers { get; }
 
+    /// <summary>Lets this process have as many files open as a busy laptop's flows need (two sockets each), or as many as it may.</summary>
+    /// <returns>How many that is.</returns>
+    /// <exception cref="HostException">The host refuses for another reason than a missing right.</exception>
+    ulong RaiseOpenFileLimit();
+
     /// <summary>Opens the journal of host changes, creates it when missing. One process at a time.</summary>
     /// <exception cref="HostBusyException">Another process has it open.</exception>
     IHostJournal OpenJournal();

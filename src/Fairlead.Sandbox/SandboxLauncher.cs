@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Net.NetworkInformation;
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using Fairlead.Linux.Limits;
 using Fairlead.Linux.Namespaces;
 using Fairlead.Sandbox.Hosting;
 using Fairlead.Sandbox.Images;
@@ -98,6 +99,9 @@ public static class SandboxLauncher
         {
             throw new SandboxException("This verb only works in the namespaces that `sandbox up` makes.", "fairlead sandbox up");
         }
+
+        // For itself, and for every pod, which inherits it.
+        OpenFileLimit.SetUsual();
 
         // Root's shells and service managers often leave sbin out.
         Environment.SetEnvironmentVariable("PATH", "/usr/sbin:/sbin:" + Environment.GetEnvironmentVariable("PATH"));

@@ -53,6 +53,23 @@ public sealed class SandboxPodTests(OwnSandbox sandbox) : IClassFixture<OwnSandb
     }
 
     [Fact]
+    public async Task Pod_may_open_as_many_files_as_a_container_runtime_lets_it()
+    {
+        await sandbox.NamespaceAsync("files");
+        await sandbox.ApplyAsync("""
+            apiVersion: v1
+            kind: Pod
+            metadata: {name: files, namespace: files}
+            spec: {terminationGracePeriodSeconds: 0, containers: [{name: c, image: host, command: [sleep, infinity]}]}
+            """);
+        (await sandbox.KubectlAsync("wait", "-n", "files", "--for=condition=Ready", "pod/files", "--timeout=20s")).ShouldSucceed();
+
+        // Or as many as this machine lets root, which may itself lack the right to raise a limit.
+        var most = (await sandbox.Host.ShellAsync("ulimit -n 1048576 2> /dev/null; ulimit -Hn")).Text;
+        (await sandbox.InPodAsync("files", "files", "ulimit -Sn; ulimit -Hn; awk '/open files/ { print $4, $5 }' /proc/1/limits")).Text.ShouldBe($"{most}\n{most}\n{most} {most}");
+    }
+
+    [Fact]
     public async Task Failing_container_backs_off_and_restarts_and_a_failed_liveness_probe_restarts_it()
     {
         await sandbox.NamespaceAsync("restarts");

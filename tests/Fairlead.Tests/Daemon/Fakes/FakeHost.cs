@@ -35,6 +35,8 @@ internal sealed class FakeHost : IHost, IHostPaths, IPeerCredentials, IDisposabl
 
     public bool Busy { get; set; }
 
+    public ulong RaiseOpenFileLimit() => 1024;
+
     public IHostJournal OpenJournal() => Busy ? throw new HostBusyException("held", 4711) : Journal;
 
     public Task<IHostFile> OpenFileAsync(string path, CancellationToken cancellationToken) => Task.FromResult<IHostFile>(Hosts);
