@@ -60,6 +60,7 @@ public sealed class KubeApiServer : IAsyncDisposable
             namespaces,
             new ServiceAllocator(store, options.Services),
             new ServiceAccountAdmission(store),
+            new CertificateAdmission(authorizer, time),
             new DefinitionLifecycle(store, time),
             time);
         var reads = new ReadHandler(store, time, stopping.Token);

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Fairlead.Sandbox.ApiServer.Access;
 using Fairlead.Sandbox.ApiServer.Admission.Validation;
 using Fairlead.Sandbox.ApiServer.CustomResources;
 using Fairlead.Sandbox.ApiServer.Kinds;
@@ -10,11 +11,18 @@ namespace Fairlead.Sandbox.ApiServer.Admission;
 /// <summary>How a write is meant.</summary>
 /// <param name="DryRun">Everything but storing it.</param>
 /// <param name="UnknownFields">Takes the paths of fields that the kind doesn't have; they are dropped in any case.</param>
-internal readonly record struct WriteOptions(bool DryRun = false, Action<IReadOnlyList<string>>? UnknownFields = null);
+/// <param name="Requester">Who writes; null: the cluster itself.</param>
+internal readonly record struct WriteOptions(bool DryRun = false, Action<IReadOnlyList<string>>? UnknownFields = null, User? Requester = null);
 
 /// <summary>The way into the store for everyone but nodes and controllers: defaults, admission, validation, then the write.</summary>
 internal sealed class ObjectWriter(
-    IObjectStore store, NamespaceAdmission namespaces, ServiceAllocator services, ServiceAccountAdmission accounts, DefinitionLifecycle definitions, TimeProvider time)
+    IObjectStore store,
+    NamespaceAdmission namespaces,
+    ServiceAllocator services,
+    ServiceAccountAdmission accounts,
+    CertificateAdmission certificates,
+    DefinitionLifecycle definitions,
+    TimeProvider time)
 {
     private readonly Lock allocating = new();
 
@@ -58,6 +66,10 @@ internal sealed class ObjectWriter(
         {
             definitions.AdmitNew(value);
         }
+        else if (kind.Id == BuiltInKinds.CertificateSigningRequests)
+        {
+            CertificateAdmission.AdmitNew(value, options.Requester);
+        }
 
         var created = Store(kind, value, old: null, subresource: null, options, value => options.DryRun ? Pretend(kind, value) : store.Create(kind.StorageId, value));
         if (kind.Id == BuiltInKinds.Namespaces && !options.DryRun)
@@ -75,7 +87,11 @@ internal sealed class ObjectWriter(
     /// <param name="options">How.</param>
     public JsonObject Update(ResourceKind kind, JsonObject value, JsonObject old, string? subresource, WriteOptions options = default)
     {
-        if (subresource == "status")
+        if (kind.Id == BuiltInKinds.CertificateSigningRequests)
+        {
+            certificates.AdmitUpdate(value, old, subresource, options.Requester);
+        }
+        else if (subresource == "status")
         {
             var whole = old.Clone();
             whole["status"] = value["status"]?.DeepClone();

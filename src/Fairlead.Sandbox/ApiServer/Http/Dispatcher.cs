@@ -56,6 +56,7 @@ internal sealed partial class Dispatcher(
         }
 
         Authorize(user, request.Access);
+        context.Features.Set(user);
         var kind = kinds.Find(request.Resource) ?? throw Failures.NoSuchPath();
         if (request.Subresource.Length > 0)
         {

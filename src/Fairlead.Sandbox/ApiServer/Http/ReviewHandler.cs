@@ -26,7 +26,7 @@ internal sealed class ReviewHandler(Authorizer authorizer, TokenIssuer tokens)
             "SelfSubjectReview" => new JsonObject { ["userInfo"] = Describe(user) },
             "SelfSubjectAccessReview" => ReviewAccess(user, spec),
             "SelfSubjectRulesReview" => Rules(user, spec.Text("namespace")),
-            _ => ReviewAccess(Subject(spec), spec),
+            _ => ReviewAccess(Subject(kind, spec), spec),
         };
         await context.Response.ReplyAsync(201, review, context.RequestAborted);
     }
@@ -86,7 +86,13 @@ internal sealed class ReviewHandler(Authorizer authorizer, TokenIssuer tokens)
         };
     }
 
-    private static User Subject(JsonObject spec) => new(spec.Text("user") ?? "", [.. spec.Texts("groups")]);
+    private static User Subject(ResourceKind kind, JsonObject spec)
+    {
+        var user = new User(spec.Text("user") ?? "", [.. spec.Texts("groups")]);
+        return user.Name.Length > 0 || user.Groups.Count > 0
+            ? user
+            : throw new StatusException(422, "Invalid", $"{kind.Kind}.{kind.Id.Group} \"\" is invalid: spec.user: Invalid value: \"\": at least one of user or group must be specified");
+    }
 
     private static JsonObject Describe(User user)
     {

@@ -1,3 +1,4 @@
+using Fairlead.Sandbox.ApiServer.Access;
 using Fairlead.Sandbox.ApiServer.Admission;
 using Fairlead.Sandbox.ApiServer.Kinds;
 using Microsoft.AspNetCore.Http;
@@ -16,7 +17,8 @@ internal static class WriteQuery
             throw Failures.BadRequest($"dryRun: Unsupported value: \"{asked}\": supported values: \"All\"");
         }
 
-        return new WriteOptions(dryRun || asked == "All", unknown => Report(context, kind, query["fieldValidation"].ToString(), unknown));
+        return new WriteOptions(
+            dryRun || asked == "All", unknown => Report(context, kind, query["fieldValidation"].ToString(), unknown), context.Features.Get<User>());
     }
 
     /// <summary>Fields that a custom resource's schema doesn't name are refused, told or dropped in silence, as the client wants.</summary>

@@ -24,6 +24,7 @@ internal static class BuiltInKinds
     public static readonly ResourceId RoleBindings = Rbac("rolebindings");
     public static readonly ResourceId ClusterRoles = Rbac("clusterroles");
     public static readonly ResourceId ClusterRoleBindings = Rbac("clusterrolebindings");
+    public static readonly ResourceId CertificateSigningRequests = new("certificates.k8s.io", "v1", "certificatesigningrequests");
     public static readonly ResourceId CustomResourceDefinitions = new("apiextensions.k8s.io", "v1", "customresourcedefinitions");
 
     public static readonly IReadOnlyList<ResourceKind> All =
@@ -183,6 +184,14 @@ internal static class BuiltInKinds
             Merge = BuiltInMergeSchemas.Plain,
             SetDefaults = AccessDefaults.Binding,
             Validate = AccessValidation.Binding,
+        },
+        new("certificates.k8s.io", "v1", "certificatesigningrequests", "CertificateSigningRequest", namespaced: false, "csr")
+        {
+            Subresources = [new("approval", "CertificateSigningRequest", ReadWrite), Subresource.Status("CertificateSigningRequest")],
+            FieldLabels = ["spec.signerName"],
+            Columns = CertificateColumns.Request,
+            Merge = BuiltInMergeSchemas.CertificateSigningRequest,
+            Validate = CertificateValidation.Request,
         },
         new("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced: false, "crd", "crds")
         {

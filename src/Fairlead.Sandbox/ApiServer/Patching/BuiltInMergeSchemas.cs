@@ -62,6 +62,10 @@ internal static class BuiltInMergeSchemas
 
     public static readonly MergeSchema Namespace = Plain;
 
+    /// <summary>Its conditions have list keys but no patch key: a strategic merge patch replaces them.</summary>
+    public static readonly MergeSchema CertificateSigningRequest = Plain.With(
+        ("status", MergeSchema.Of(("conditions", new MergeSchema { ListKeys = ["type"], Items = MergeSchema.Object }))));
+
     private static MergeSchema PortsBy(string key) => new()
     {
         PatchKey = key,
