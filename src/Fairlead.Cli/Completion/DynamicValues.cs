@@ -36,7 +36,7 @@ internal sealed class DynamicValues(CliHost host)
 
     private T? Ask<T>(string path, JsonTypeInfo<T> type) where T : class
     {
-        using var client = new LocalClient(VerbContext.SocketOf(host, null));
+        var client = new LocalClient(VerbContext.SocketOf(host, null));
         using var patience = new CancellationTokenSource(Patience, host.Time);
         try
         {

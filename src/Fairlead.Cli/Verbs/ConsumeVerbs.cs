@@ -117,7 +117,7 @@ internal sealed class ConsumeVerbs(CliHost host, CommonOptions common, DynamicVa
     }
 
     private static Task PutAsync(VerbContext context, string ns, CancellationToken cancellationToken) =>
-        context.Daemon.SendAsync(HttpMethod.Put, context.WithSpace(LocalApi.PrimaryNamespacePath), System.Net.Http.Json.JsonContent.Create(new PrimaryNamespace(ns), LocalJson.Default.PrimaryNamespace), cancellationToken);
+        context.Daemon.SendAsync("PUT", context.WithSpace(LocalApi.PrimaryNamespacePath), new PrimaryNamespace(ns), LocalJson.Default.PrimaryNamespace, cancellationToken);
 
     /// <summary>Returns when the names resolve and the listeners accept. A service that can't be had is an error, after the others are shown.</summary>
     private static async Task ChangeAsync(VerbContext context, ConsumeRequest request, string what, CancellationToken cancellationToken)
@@ -125,7 +125,7 @@ internal sealed class ConsumeVerbs(CliHost host, CommonOptions common, DynamicVa
         ConsumeState state;
         await using (new ProgressLine(context.Host, what))
         {
-            state = await context.Daemon.SendAsync(HttpMethod.Post, context.WithSpace(LocalApi.Consume), request, LocalJson.Default.ConsumeRequest, LocalJson.Default.ConsumeState, cancellationToken);
+            state = await context.Daemon.SendAsync("POST", context.WithSpace(LocalApi.Consume), request, LocalJson.Default.ConsumeRequest, LocalJson.Default.ConsumeState, cancellationToken);
         }
 
         context.Output.Show(state, LocalJson.Default.ConsumeState, ConsumeView.Write);

@@ -100,7 +100,7 @@ internal sealed class DaemonVerbs(CliHost host, CommonOptions common)
         }
 
         await using var progress = new ProgressLine(host, "Undoing the changes to this host");
-        await context.Daemon.SendAsync(HttpMethod.Post, LocalApi.Shutdown, null, cancellationToken);
+        await context.Daemon.SendAsync("POST", LocalApi.Shutdown, cancellationToken);
 
         // It answers when the changes are undone; it is gone when nobody listens any more.
         var since = host.Time.GetTimestamp();
@@ -119,11 +119,9 @@ internal sealed class DaemonVerbs(CliHost host, CommonOptions common)
 
     private static async Task<bool> IsListeningAsync(VerbContext context, CancellationToken cancellationToken)
     {
-        // A connection of its own each time: one kept alive would be broken off, not refused.
-        using var client = new LocalClient(context.SocketPath);
         try
         {
-            return await client.TryGetStatusAsync(cancellationToken) is not null;
+            return await context.Daemon.TryGetStatusAsync(cancellationToken) is not null;
         }
         catch (FairleadException e) when (e.Error.Category is ErrorCategory.Failed or ErrorCategory.NotConnected)
         {

@@ -36,7 +36,7 @@ internal sealed class OptionVerbs(CliHost host, CommonOptions common, DynamicVal
             .Does(host, common, async (context, cancellationToken) =>
             {
                 var path = LocalPath.Below(LocalApi.Options, context.Parse.GetRequiredValue(setKey));
-                var changed = await context.Daemon.SendAsync(HttpMethod.Put, path, new OptionChange(context.Parse.GetRequiredValue(value)), LocalJson.Default.OptionChange, LocalJson.Default.OptionChanged, cancellationToken);
+                var changed = await context.Daemon.SendAsync("PUT", path, new OptionChange(context.Parse.GetRequiredValue(value)), LocalJson.Default.OptionChange, LocalJson.Default.OptionChanged, cancellationToken);
                 context.Output.Show(changed, LocalJson.Default.OptionChanged, (output, c) =>
                 {
                     output.Line($"{c.Option.Key} = {c.Option.Value}");

@@ -27,7 +27,7 @@ internal sealed class SpaceVerbs(CliHost host, CommonOptions common, DynamicValu
             .Does(host, common, async (context, cancellationToken) =>
             {
                 var name = (await CurrentAsync(context, cancellationToken)).Name;
-                await context.Daemon.SendAsync(HttpMethod.Delete, LocalPath.Below(LocalApi.Spaces, name), null, cancellationToken);
+                await context.Daemon.SendAsync("DELETE", LocalPath.Below(LocalApi.Spaces, name), cancellationToken);
                 DaemonVerbs.Say(context, $"Left space {name}.");
             });
         leave.Options.Add(common.Space);
@@ -59,7 +59,7 @@ internal sealed class SpaceVerbs(CliHost host, CommonOptions common, DynamicValu
             .Does(host, common, async (context, cancellationToken) =>
             {
                 var chosen = context.Parse.GetRequiredValue(name);
-                await context.Daemon.SendAsync(HttpMethod.Post, LocalPath.Below(LocalApi.Spaces, chosen, "use"), null, cancellationToken);
+                await context.Daemon.SendAsync("POST", LocalPath.Below(LocalApi.Spaces, chosen, "use"), cancellationToken);
                 DaemonVerbs.Say(context, $"Space {chosen} is in use.");
             });
         use.Arguments.Add(name);
@@ -102,7 +102,7 @@ internal sealed class SpaceVerbs(CliHost host, CommonOptions common, DynamicValu
         SpaceStatus space;
         await using (new ProgressLine(context.Host, $"Joining space {parsed.SpaceName}"))
         {
-            space = await context.Daemon.SendAsync(HttpMethod.Post, LocalApi.Join, new JoinRequest(token), LocalJson.Default.JoinRequest, LocalJson.Default.SpaceStatus, cancellationToken);
+            space = await context.Daemon.SendAsync("POST", LocalApi.Join, new JoinRequest(token), LocalJson.Default.JoinRequest, LocalJson.Default.SpaceStatus, cancellationToken);
         }
 
         context.Output.Show(space, LocalJson.Default.SpaceStatus, (output, s) =>

@@ -20,7 +20,7 @@ internal sealed class Verb : Command
     {
         SetAction(async (parse, cancellationToken) =>
         {
-            using var context = new VerbContext(host, common, parse);
+            var context = new VerbContext(host, common, parse);
             try
             {
                 await action(context, cancellationToken);

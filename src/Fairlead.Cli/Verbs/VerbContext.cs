@@ -9,16 +9,16 @@ using Fairlead.Contracts.Local;
 namespace Fairlead.Cli.Verbs;
 
 /// <summary>One invocation of a verb: what was typed, where to print, whom to ask.</summary>
-internal sealed class VerbContext : IDisposable
+internal sealed class VerbContext
 {
     private readonly CommonOptions _common;
-    private LocalClient? _daemon;
 
     public VerbContext(CliHost host, CommonOptions common, ParseResult parse)
     {
         Host = host;
         _common = common;
         Parse = parse;
+        Daemon = new LocalClient(SocketPath);
         Verbose = parse.GetValue(common.Verbose);
         Output = new Output(
             host.Terminal,
@@ -41,7 +41,7 @@ internal sealed class VerbContext : IDisposable
 
     public string SocketPath => SocketOf(Host, Get(_common.RunDirectory));
 
-    public LocalClient Daemon => _daemon ??= new LocalClient(SocketPath);
+    public LocalClient Daemon { get; }
 
     public string? Space => Get(_common.Space);
 
@@ -74,6 +74,4 @@ internal sealed class VerbContext : IDisposable
             view.Show(value, type, people);
         }
     }
-
-    public void Dispose() => _daemon?.Dispose();
 }

@@ -9,7 +9,7 @@ public sealed class LocalClientTests
     [Fact]
     public async Task Client_without_a_daemon_says_how_to_start_one()
     {
-        using var client = new LocalClient("/nonexistent/daemon.sock");
+        var client = new LocalClient("/nonexistent/daemon.sock");
         var error = (await Should.ThrowAsync<FairleadException>(() => client.GetAsync(LocalApi.Spaces, LocalJson.Default.SpaceList, Token))).Error;
         error.Category.ShouldBe(ErrorCategory.NotConnected);
         error.Code.ShouldBe("daemon-not-running");
@@ -21,7 +21,7 @@ public sealed class LocalClientTests
     public async Task Client_passes_the_daemons_own_error_on()
     {
         await using var daemon = (await FakeDaemon.StartAsync()).Answers("GET", "/v1/spaces", """{"error":{"category":"Denied","code":"not-yours","message":"m","why":"w","hint":"h"}}""", 403);
-        using var client = new LocalClient(daemon.Socket);
+        var client = new LocalClient(daemon.Socket);
         var error = (await Should.ThrowAsync<FairleadException>(() => client.GetAsync(LocalApi.Spaces, LocalJson.Default.SpaceList, Token))).Error;
         error.ShouldBe(new ErrorInfo(ErrorCategory.Denied, "not-yours", "m", "w", "h"));
     }
@@ -35,7 +35,7 @@ public sealed class LocalClientTests
     public async Task Client_with_an_answer_of_another_kind_says_so(string body, int status)
     {
         await using var daemon = (await FakeDaemon.StartAsync()).Answers("GET", "/v1/spaces", body, status);
-        using var client = new LocalClient(daemon.Socket);
+        var client = new LocalClient(daemon.Socket);
         var error = (await Should.ThrowAsync<FairleadException>(() => client.GetAsync(LocalApi.Spaces, LocalJson.Default.SpaceList, Token))).Error;
         error.Code.ShouldBe("daemon-answer");
         error.Category.ShouldBe(ErrorCategory.Failed);
@@ -45,7 +45,7 @@ public sealed class LocalClientTests
     public async Task Client_watch_yields_each_line_and_ends_with_the_daemon()
     {
         await using var daemon = (await FakeDaemon.StartAsync()).Answers("GET", "/v1/spaces?watch=true", "{\"spaces\":[]}\n\n{\"spaces\":[]}\n");
-        using var client = new LocalClient(daemon.Socket);
+        var client = new LocalClient(daemon.Socket);
         var count = 0;
         await foreach (var list in client.WatchAsync(LocalApi.Spaces, LocalJson.Default.SpaceList, Token))
         {
