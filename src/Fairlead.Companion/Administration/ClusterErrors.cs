@@ -20,5 +20,5 @@ internal static class ClusterErrors
     };
 
     public static FairleadException Explain(KubeConfigException e) =>
-        new(ErrorCategory.NotConnected, "kubeconfig-unusable", "There is no usable kubeconfig", e.Message, "Name one with --kubeconfig, or a context of it with --context.", e);
+        new(ErrorCategory.NotConnected, "kubeconfig-unusable", "There is no usable kubeconfig", e.Message, e.Hint, e);
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Fairlead.Contracts.Cluster;
 using Fairlead.Contracts.Errors;
 
 namespace Fairlead.Daemon.Names;
@@ -54,7 +55,7 @@ internal sealed record ConsumeRule(string Text, bool Excludes, string Namespace,
         return new ConsumeRule(text, excludes, @namespace.ToString(), service.ToString(), port);
     }
 
-    public bool MatchesService(string @namespace, string service) => Matches(Namespace, @namespace) && Matches(Service, service);
+    public bool MatchesService(string @namespace, string service) => Glob.IsMatch(Namespace, @namespace) && Glob.IsMatch(Service, service);
 
     private static void CheckPattern(string text, string what, ReadOnlySpan<char> pattern)
     {
@@ -77,36 +78,6 @@ internal sealed record ConsumeRule(string Text, bool Excludes, string Namespace,
                     : $"'{c}' can't be part of the {what} '{pattern}'");
             }
         }
-    }
-
-    /// <summary>Glob matching that backtracks to the last <c>*</c> only: at worst the product of the two lengths.</summary>
-    internal static bool Matches(ReadOnlySpan<char> pattern, ReadOnlySpan<char> text)
-    {
-        int p = 0, t = 0, star = -1, resume = 0;
-        while (t < text.Length)
-        {
-            if (p < pattern.Length && pattern[p] == '*')
-            {
-                star = p++;
-                resume = t;
-            }
-            else if (p < pattern.Length && (pattern[p] == '?' || pattern[p] == text[t]))
-            {
-                p++;
-                t++;
-            }
-            else if (star >= 0)
-            {
-                p = star + 1;
-                t = ++resume;
-            }
-            else
-            {
-                return false;
-            }
-        }
-
-        return pattern[p..].IndexOfAnyExcept('*') < 0;
     }
 
     private static FairleadException Invalid(string text, string why, string? hint = null) => new(

@@ -1,54 +1,39 @@
 using System.Net;
 using Fairlead.Contracts.Gateway;
 using Fairlead.Daemon.Flows;
-using Fairlead.Tests.Daemon.Fakes;
-using Fairlead.Tests.Kubernetes;
 using Fairlead.Tunnel;
-using Fairlead.Tunnel.Relay;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Fairlead.Tests.Daemon.Flows;
 
-public sealed class DatagramFlowsTests : IAsyncLifetime
+public sealed class DatagramFlowsTests : FlowsTest
 {
     private static readonly IPEndPoint Destination = new(IPAddress.Parse("127.72.1.1"), 53);
     private static readonly IPEndPoint Client = new(IPAddress.Loopback, 40000);
 
-    private readonly FakeCapture capture = new();
-    private readonly ManualTime time = new();
-    private readonly CancellationTokenSource stopping = new();
-    private readonly StubOpener opener = new();
     private DatagramFlows flows = null!;
-    private Task running = Task.CompletedTask;
 
-    public ValueTask InitializeAsync()
+    protected override Task RunAsync(CancellationToken cancellationToken)
     {
-        var counters = new FlowCounters();
         flows = new DatagramFlows(
-            capture,
-            (destination, protocol) => destination.Address.Equals(Destination.Address) ? new FlowDestination(opener, new FlowTarget(protocol, "dns.shop.svc", destination.Port), counters) : null,
-            time,
+            Capture,
+            (destination, protocol) => destination.Address.Equals(Destination.Address) ? Toward("dns.shop.svc", destination, protocol) : null,
+            Time,
             NullLogger<DatagramFlows>.Instance);
-        running = flows.RunAsync(stopping.Token);
-        return ValueTask.CompletedTask;
+        return flows.RunAsync(cancellationToken);
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        await stopping.CancelAsync();
-        await running;
-        flows.Open.ShouldBe(0);
-    }
+    protected override int CountOpen() => flows.Open;
 
     [Fact]
     public async Task Datagrams_go_to_the_service_and_answers_come_from_its_address()
     {
         await SendAsync(Client, Destination, [1, 2, 3]);
-        var flow = await opener.OpenedDatagrams.Task;
-        opener.Target.ShouldBe(new FlowTarget(TransportProtocol.Udp, "dns.shop.svc", 53));
+        var flow = await Opener.OpenedDatagrams.Task;
+        Opener.Target.ShouldBe(new FlowTarget(TransportProtocol.Udp, "dns.shop.svc", 53));
         (await flow.Sent.Reader.ReadAsync()).ShouldBe([1, 2, 3]);
         flow.Answers.Writer.TryWrite([9, 9]);
-        var (source, client, payload) = await capture.Sent.Reader.ReadAsync();
+        var (source, client, payload) = await Capture.Sent.Reader.ReadAsync();
         source.ShouldBe(Destination);
         client.ShouldBe(Client);
         payload.ShouldBe([9, 9]);
@@ -58,11 +43,11 @@ public sealed class DatagramFlowsTests : IAsyncLifetime
     public async Task Datagrams_of_one_socket_share_an_association()
     {
         await SendAsync(Client, Destination, [1]);
-        var flow = await opener.OpenedDatagrams.Task;
+        var flow = await Opener.OpenedDatagrams.Task;
         await flow.Sent.Reader.ReadAsync();
         await SendAsync(Client, Destination, []);
         (await flow.Sent.Reader.ReadAsync()).ShouldBeEmpty();
-        opener.Opens.ShouldBe(1);
+        Opener.Opens.ShouldBe(1);
         flows.Open.ShouldBe(1);
     }
 
@@ -70,22 +55,22 @@ public sealed class DatagramFlowsTests : IAsyncLifetime
     public async Task Idle_association_ends_after_two_minutes()
     {
         await SendAsync(Client, Destination, [1]);
-        var flow = await opener.OpenedDatagrams.Task;
+        var flow = await Opener.OpenedDatagrams.Task;
         await flow.Sent.Reader.ReadAsync();
         for (var waited = DatagramFlows.SweepInterval; waited < DatagramFlows.IdleTimeout; waited += DatagramFlows.SweepInterval)
         {
-            time.Advance(DatagramFlows.SweepInterval);
+            Time.Advance(DatagramFlows.SweepInterval);
             flow.Disposed.Task.IsCompleted.ShouldBeFalse();
         }
 
-        time.Advance(DatagramFlows.SweepInterval);
+        Time.Advance(DatagramFlows.SweepInterval);
         await flow.Disposed.Task;
     }
 
     [Fact]
     public async Task Queue_that_is_full_drops_and_counts()
     {
-        opener.Hang = true;
+        Opener.Hang = true;
         for (var i = 0; i < DatagramAssociation.MaxQueued + 5; i++)
         {
             await SendAsync(Client, Destination, [1]);
@@ -104,23 +89,23 @@ public sealed class DatagramFlowsTests : IAsyncLifetime
     [Fact]
     public async Task Refusal_is_not_asked_again_for_each_datagram()
     {
-        opener.Refusal = new FlowRefusal(FlowFailure.Denied, "not granted");
+        Opener.Refusal = new FlowRefusal(FlowFailure.Denied, "not granted");
         for (var i = 0; i < 10; i++)
         {
             await SendAsync(Client, Destination, [1]);
         }
 
-        await opener.Asked.Task;
-        opener.Opens.ShouldBe(1);
+        await Opener.Asked.Task;
+        Opener.Opens.ShouldBe(1);
     }
 
     [Fact]
     public async Task Full_table_ends_the_association_that_was_idle_for_longest()
     {
         await SendAsync(Client, Destination, [1]);
-        var oldest = await opener.OpenedDatagrams.Task;
+        var oldest = await Opener.OpenedDatagrams.Task;
         await oldest.Sent.Reader.ReadAsync();
-        time.Advance(TimeSpan.FromSeconds(1));
+        Time.Advance(TimeSpan.FromSeconds(1));
         for (var i = 0; i < DatagramFlows.MaxAssociations; i++)
         {
             await SendAsync(new IPEndPoint(IPAddress.Loopback, 1000 + i), Destination, [1]);
@@ -129,5 +114,5 @@ public sealed class DatagramFlowsTests : IAsyncLifetime
         await oldest.Disposed.Task;
     }
 
-    private ValueTask SendAsync(IPEndPoint client, IPEndPoint destination, byte[] payload) => capture.Datagrams.Writer.WriteAsync((client, destination, payload));
+    private ValueTask SendAsync(IPEndPoint client, IPEndPoint destination, byte[] payload) => Capture.Datagrams.Writer.WriteAsync((client, destination, payload));
 }

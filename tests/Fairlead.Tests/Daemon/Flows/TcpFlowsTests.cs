@@ -3,50 +3,35 @@ using System.Net.Sockets;
 using Fairlead.Contracts.Gateway;
 using Fairlead.Daemon.Flows;
 using Fairlead.Platform.Capture;
-using Fairlead.Tests.Daemon.Fakes;
-using Fairlead.Tests.Kubernetes;
 using Fairlead.Tunnel;
-using Fairlead.Tunnel.Relay;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Fairlead.Tests.Daemon.Flows;
 
-public sealed class TcpFlowsTests : IAsyncLifetime
+public sealed class TcpFlowsTests : FlowsTest
 {
     private static readonly IPEndPoint Destination = new(IPAddress.Parse("127.72.1.1"), 80);
 
-    private readonly FakeCapture capture = new();
-    private readonly ManualTime time = new();
-    private readonly CancellationTokenSource stopping = new();
-    private readonly FlowCounters counters = new();
-    private readonly StubOpener opener = new();
     private TcpFlows flows = null!;
-    private Task running = Task.CompletedTask;
 
-    public ValueTask InitializeAsync()
+    protected override Task RunAsync(CancellationToken cancellationToken)
     {
         flows = new TcpFlows(
-            capture,
-            (destination, protocol) => destination.Equals(Destination) ? new FlowDestination(opener, new FlowTarget(protocol, "frontend.shop.svc", destination.Port), counters) : null,
-            time,
+            Capture,
+            (destination, protocol) => destination.Equals(Destination) ? Toward("frontend.shop.svc", destination, protocol) : null,
+            Time,
             NullLogger<TcpFlows>.Instance);
-        running = flows.RunAsync(stopping.Token);
-        return ValueTask.CompletedTask;
+        return flows.RunAsync(cancellationToken);
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        await stopping.CancelAsync();
-        await running;
-        flows.Open.ShouldBe(0);
-    }
+    protected override int CountOpen() => flows.Open;
 
     [Fact]
     public async Task Connection_is_relayed_to_the_service_it_was_for()
     {
         using var client = await ConnectAsync(Destination);
-        var flow = await opener.Opened.Task;
-        opener.Target.ShouldBe(new FlowTarget(TransportProtocol.Tcp, "frontend.shop.svc", 80));
+        var flow = await Opener.Opened.Task;
+        Opener.Target.ShouldBe(new FlowTarget(TransportProtocol.Tcp, "frontend.shop.svc", 80));
         await client.SendAsync("ping"u8.ToArray());
         (await flow.ReceiveAsync(4)).ShouldBe("ping"u8.ToArray());
         client.Shutdown(SocketShutdown.Send);
@@ -58,7 +43,7 @@ public sealed class TcpFlowsTests : IAsyncLifetime
     [Fact]
     public async Task Refusal_resets_the_connection()
     {
-        opener.Refusal = new FlowRefusal(FlowFailure.ConnectionRefused, "nothing listens there");
+        Opener.Refusal = new FlowRefusal(FlowFailure.ConnectionRefused, "nothing listens there");
         using var client = await ConnectAsync(Destination);
         (await ResetOfAsync(client)).ShouldBe(SocketError.ConnectionReset);
         flows.Refused.ShouldBe(1);
@@ -67,10 +52,10 @@ public sealed class TcpFlowsTests : IAsyncLifetime
     [Fact]
     public async Task No_answer_resets_the_connection_at_the_deadline()
     {
-        opener.Hang = true;
+        Opener.Hang = true;
         using var client = await ConnectAsync(Destination);
-        await opener.Asked.Task;
-        time.Advance(TcpFlows.OpenTimeout);
+        await Opener.Asked.Task;
+        Time.Advance(TcpFlows.OpenTimeout);
         (await ResetOfAsync(client)).ShouldBe(SocketError.ConnectionReset);
     }
 
@@ -79,30 +64,29 @@ public sealed class TcpFlowsTests : IAsyncLifetime
     {
         using var client = await ConnectAsync(new IPEndPoint(IPAddress.Parse("127.72.9.9"), 80));
         (await ResetOfAsync(client)).ShouldBe(SocketError.ConnectionReset);
-        opener.Target.ShouldBeNull();
+        Opener.Target.ShouldBeNull();
     }
 
     [Fact]
     public async Task Defect_of_an_opener_resets_only_that_connection()
     {
-        opener.Defect = new InvalidOperationException("defect");
+        Opener.Defect = new InvalidOperationException("defect");
         using (var client = await ConnectAsync(Destination))
         {
             (await ResetOfAsync(client)).ShouldBe(SocketError.ConnectionReset);
         }
 
-        opener.Defect = null;
+        Opener.Defect = null;
         using var next = await ConnectAsync(Destination);
-        await opener.Opened.Task;
+        await Opener.Opened.Task;
     }
 
     [Fact]
     public async Task Stop_resets_what_is_open()
     {
         using var client = await ConnectAsync(Destination);
-        await opener.Opened.Task;
-        await stopping.CancelAsync();
-        await running;
+        await Opener.Opened.Task;
+        await StopAsync();
         (await ResetOfAsync(client)).ShouldBe(SocketError.ConnectionReset);
     }
 
@@ -140,7 +124,7 @@ public sealed class TcpFlowsTests : IAsyncLifetime
         listener.Listen();
         var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         await client.ConnectAsync(listener.LocalEndPoint!);
-        await capture.Connections.Writer.WriteAsync(new CapturedConnection(await listener.AcceptAsync(), destination));
+        await Capture.Connections.Writer.WriteAsync(new CapturedConnection(await listener.AcceptAsync(), destination));
         return client;
     }
 }

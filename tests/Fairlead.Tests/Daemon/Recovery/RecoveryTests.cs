@@ -1,4 +1,5 @@
 using Fairlead.Contracts.Errors;
+using Fairlead.Contracts.Local;
 using Fairlead.Daemon;
 using Fairlead.Platform;
 using Fairlead.Tests.Daemon.Fakes;
@@ -119,7 +120,7 @@ public sealed class RecoveryTests : IDisposable
 
         host.Hosts.Edit(_ => killed);
         await using var second = await TestDaemon.StartAsync(host, gateway);
-        var state = await second.WaitForAsync(Contracts.Local.LocalApi.Consume, Contracts.Local.LocalJson.Default.ConsumeState, now => now.Services.Count == 1);
+        var state = await second.WaitForAsync(LocalApi.Consume, LocalJson.Default.ConsumeState, now => now.Services.Count == 1);
         state.Services[0].Address.ShouldBe(address);
         host.Hosts.Content.ShouldBe(killed);
     }
@@ -140,7 +141,7 @@ public sealed class RecoveryTests : IDisposable
 
         await File.WriteAllTextAsync(Path.Combine(host.StateDirectory, "0", gateway.Uid, file), content);
         await using var second = await TestDaemon.StartAsync(host, gateway);
-        (await second.GetAsync(Contracts.Local.LocalApi.Spaces, Contracts.Local.LocalJson.Default.SpaceList)).Spaces.ShouldBeEmpty();
+        (await second.GetAsync(LocalApi.Spaces, LocalJson.Default.SpaceList)).Spaces.ShouldBeEmpty();
     }
 
     [Fact]

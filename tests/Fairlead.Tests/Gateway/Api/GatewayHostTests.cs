@@ -94,8 +94,7 @@ public sealed class GatewayHostTests : IAsyncLifetime
     {
         using var certificate = await JoinAsync();
         using var client = Client(certificate);
-        using var catalog = new StreamReader(await client.GetStreamAsync(GatewayApi.Catalog));
-        await ReadUntilAsync(catalog, CatalogEventType.Synced);
+        using var catalog = await FollowCatalogAsync(client);
         await using var direct = Direct(certificate);
         var (flow, far) = await OpenAsync(direct);
         Grant("dev-*");
@@ -112,8 +111,7 @@ public sealed class GatewayHostTests : IAsyncLifetime
     {
         using var certificate = await JoinAsync();
         using var client = Client(certificate);
-        using var catalog = new StreamReader(await client.GetStreamAsync(GatewayApi.Catalog));
-        await ReadUntilAsync(catalog, CatalogEventType.Synced);
+        using var catalog = await FollowCatalogAsync(client);
         cluster.Put("/api/v1/namespaces/shop/services/late", """{"spec":{"clusterIP":"10.96.0.77","ports":[{"port":80}]}}""");
         (await ReadUntilAsync(catalog, CatalogEventType.Put).WaitAsync(TimeSpan.FromMilliseconds(250)))[^1].Service!.Name.ShouldBe("late");
     }
@@ -123,8 +121,7 @@ public sealed class GatewayHostTests : IAsyncLifetime
     {
         using var certificate = await JoinAsync();
         using var client = Client(certificate);
-        using var catalog = new StreamReader(await client.GetStreamAsync(GatewayApi.Catalog));
-        await ReadUntilAsync(catalog, CatalogEventType.Synced);
+        using var catalog = await FollowCatalogAsync(client);
         await using var direct = Direct(certificate);
         var (flow, far) = await OpenAsync(direct);
         var drained = gateway.DrainAsync(default);
@@ -228,6 +225,14 @@ public sealed class GatewayHostTests : IAsyncLifetime
 
     private static async Task<(HttpStatusCode, string)> ErrorAsync(HttpResponseMessage answer) =>
         (answer.StatusCode, JsonSerializer.Deserialize(await answer.Content.ReadAsStringAsync(), GatewayJson.Default.ErrorResponse)!.Error.Code);
+
+    /// <summary>The catalog's stream once all that there is was read from it.</summary>
+    private static async Task<StreamReader> FollowCatalogAsync(HttpClient client)
+    {
+        var catalog = new StreamReader(await client.GetStreamAsync(GatewayApi.Catalog));
+        await ReadUntilAsync(catalog, CatalogEventType.Synced);
+        return catalog;
+    }
 
     private static async Task<List<CatalogEvent>> ReadUntilAsync(StreamReader catalog, CatalogEventType type)
     {

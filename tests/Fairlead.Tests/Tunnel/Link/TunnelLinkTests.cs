@@ -1,3 +1,4 @@
+using Fairlead.Contracts.Errors;
 using Fairlead.Contracts.Gateway;
 using Fairlead.Contracts.Local;
 using Fairlead.Tunnel;
@@ -45,7 +46,7 @@ public sealed class TunnelLinkTests
         using var other = new TestSpace();
         await using var link = Connect(gateway, gateway.Endpoint, new TunnelTls(TestSpace.Uid, other.Authority, () => gateway.Space.Client));
 
-        var refused = await Should.ThrowAsync<Contracts.Errors.FairleadException>(() => link.WaitUntilConnectedAsync(Soon));
+        var refused = await Should.ThrowAsync<FairleadException>(() => link.WaitUntilConnectedAsync(Soon));
 
         refused.Error.Code.ShouldBe("gateway-untrusted");
         (await link.OpenAsync(Tcp, Soon)).Refusal!.Failure.ShouldBe(FlowFailure.LinkDown);
@@ -58,7 +59,7 @@ public sealed class TunnelLinkTests
         gateway.Space.Revoked.Add("invite:alice");
         await using var link = Connect(gateway, gateway.Endpoint);
 
-        var refused = await Should.ThrowAsync<Contracts.Errors.FairleadException>(() => link.WaitUntilConnectedAsync(Soon));
+        var refused = await Should.ThrowAsync<FairleadException>(() => link.WaitUntilConnectedAsync(Soon));
         refused.Error.Code.ShouldBe("denied");
         (await link.OpenAsync(Tcp, Soon)).Refusal!.Failure.ShouldBe(FlowFailure.Denied);
 

@@ -1,9 +1,11 @@
-namespace Fairlead.Gateway.Policy;
+namespace Fairlead.Contracts.Cluster;
 
-/// <summary>Matches names against <c>*</c> (any run of characters, also none) and <c>?</c> (exactly one); everything else is literal.</summary>
-internal static class Glob
+/// <summary>
+/// How rules and grants name namespaces and services: <c>*</c> is any run of characters, also none, <c>?</c> exactly one, everything else itself.
+/// </summary>
+public static class Glob
 {
-    /// <summary>Linear in the length of both but for one backtrack point, so that a hostile pattern can't be made slow.</summary>
+    /// <summary>Backtracks to the last <c>*</c> only: at worst the product of the two lengths, so that a hostile pattern can't be made slow.</summary>
     public static bool IsMatch(ReadOnlySpan<char> pattern, ReadOnlySpan<char> text)
     {
         int p = 0, t = 0, star = -1, resume = 0;
@@ -30,11 +32,6 @@ internal static class Glob
             }
         }
 
-        while (p < pattern.Length && pattern[p] == '*')
-        {
-            p++;
-        }
-
-        return p == pattern.Length;
+        return pattern[p..].IndexOfAnyExcept('*') < 0;
     }
 }
