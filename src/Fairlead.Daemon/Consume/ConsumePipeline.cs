@@ -22,7 +22,8 @@ internal sealed record ConsumeSnapshot(IReadOnlyList<PlanSpace> Spaces, ConsumeP
     public ConsumeState? Describe(string space) =>
         Spaces.FirstOrDefault(planned => planned.Key == space) is { } known ? Plan.Describe(known, Foreign, Failures) : null;
 
-    public int Count(string space) => Plan.Selection.Hosts.Count(host => host.Key.Space == space);
+    /// <summary>Services of the space that are consumed; the pods of a StatefulSet, which have addresses of their own, are no services.</summary>
+    public int Count(string space) => Plan.Selection.Hosts.Where(host => host.Key.Space == space).DistinctBy(host => (host.Service.Namespace, host.Service.Name)).Count();
 }
 
 /// <summary>

@@ -19,10 +19,23 @@ internal sealed class Catalog
     private Dictionary<(string Namespace, string Name), ServiceRecord>? incoming;
     private IReadOnlyCollection<ServiceRecord>? snapshot;
     private bool synced;
+    private long version;
     private int parts; // of the table that is being written
 
     /// <summary>Where to resume; null at the beginning.</summary>
     public string? Position { get; private set; }
+
+    /// <summary>Counts the changes of <see cref="Snapshot"/>.</summary>
+    public long Version
+    {
+        get
+        {
+            lock (gate)
+            {
+                return version;
+            }
+        }
+    }
 
     public int Count
     {
@@ -45,6 +58,20 @@ internal sealed class Catalog
                 return synced ? snapshot ??= [.. services.Values] : null;
             }
         }
+    }
+
+    /// <summary>What an earlier run of the daemon was told. It holds until the gateway tells everything anew.</summary>
+    /// <exception cref="InvalidDataException">No gateway could have told this.</exception>
+    public static Catalog Restore(IEnumerable<ServiceRecord> services)
+    {
+        var catalog = new Catalog();
+        foreach (var service in services)
+        {
+            catalog.Put(service);
+        }
+
+        catalog.synced = true;
+        return catalog;
     }
 
     /// <returns>Whether <see cref="Snapshot"/> changed.</returns>
@@ -74,6 +101,7 @@ internal sealed class Catalog
             if (changed)
             {
                 snapshot = null;
+                version++;
             }
 
             // A position inside a reset is of no use: what came before it would be missing.
@@ -113,6 +141,12 @@ internal sealed class Catalog
 
     private bool Put(ServiceRecord service)
     {
+        // A null within a list passes the reader of JSON.
+        if (service is null || service.Ports.Any(port => port is null) || service.Endpoints.Any(name => name is null))
+        {
+            throw new InvalidDataException("A service of the catalog has a part that is null.");
+        }
+
         var target = incoming ?? services;
         var key = (service.Namespace, service.Name);
         if (target.TryGetValue(key, out var known) && known.ContentEquals(service))

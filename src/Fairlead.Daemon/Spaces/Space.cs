@@ -22,10 +22,11 @@ internal sealed partial class Space : IAsyncDisposable
     private readonly Lock recordGate = new();
     private readonly CatalogFollower follower;
     private readonly CertificateRenewal renewal;
+    private readonly CatalogKeeper keeper;
     private X509Certificate2 certificate;
     private Task running = Task.CompletedTask;
 
-    /// <param name="catalog">Of the same space before it was joined again, so that its names stay.</param>
+    /// <param name="catalog">Of the same space before it was joined again, or before the daemon was started again, so that its names stay.</param>
     public Space(StoredSpace stored, Catalog? catalog, SpaceStore store, ILinks links, Signal changed, TimeProvider time, ILoggerFactory loggers)
     {
         this.store = store;
@@ -42,6 +43,7 @@ internal sealed partial class Space : IAsyncDisposable
         Link.Changed += _ => changed.Pulse();
         follower = new CatalogFollower(this, time, loggers.CreateLogger<CatalogFollower>());
         renewal = new CertificateRenewal(this, time, loggers.CreateLogger<CertificateRenewal>());
+        keeper = new CatalogKeeper(this, store, time, loggers.CreateLogger<CatalogKeeper>());
     }
 
     public SpaceRecord Record { get; private set; }
@@ -71,7 +73,7 @@ internal sealed partial class Space : IAsyncDisposable
     public void Start()
     {
         Link.Start();
-        running = Task.WhenAll(follower.RunAsync(stopping.Token), renewal.RunAsync(stopping.Token));
+        running = Task.WhenAll(follower.RunAsync(stopping.Token), renewal.RunAsync(stopping.Token), keeper.RunAsync(stopping.Token));
     }
 
     public void SetSettings(SpaceSettings settings, RuleSet rules)

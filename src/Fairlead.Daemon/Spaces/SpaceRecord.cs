@@ -44,15 +44,20 @@ internal sealed record StoredAddress(string Namespace, string Host, string Addre
 
 internal sealed record StoredAddresses(IReadOnlyList<StoredAddress> Addresses);
 
+/// <summary>The services that the gateway told last.</summary>
+internal sealed record StoredCatalog(IReadOnlyCollection<ServiceRecord> Services);
+
 /// <summary>Which space owns the plain names.</summary>
 internal sealed record SpaceInUse(string Key);
 
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    UseStringEnumConverter = true,
     RespectNullableAnnotations = true,
     RespectRequiredConstructorParameters = true)]
 [JsonSerializable(typeof(SpaceRecord))]
 [JsonSerializable(typeof(SpaceSettings))]
 [JsonSerializable(typeof(StoredAddresses))]
+[JsonSerializable(typeof(StoredCatalog))]
 [JsonSerializable(typeof(SpaceInUse))]
 internal sealed partial class SpaceJson : JsonSerializerContext;

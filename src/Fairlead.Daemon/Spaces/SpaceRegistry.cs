@@ -41,7 +41,7 @@ internal sealed partial class SpaceRegistry(SpaceStore store, ILinks links, Addr
         {
             try
             {
-                loaded.Add(Create(stored, null));
+                loaded.Add(Create(stored, store.LoadCatalog(stored.Record)));
                 book.Load(stored.Addresses);
             }
             catch (Exception e) when (e is FairleadException or System.Security.Cryptography.CryptographicException)

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json;
+using Fairlead.Contracts.Gateway;
 using Fairlead.Daemon.Names;
 using Fairlead.Daemon.Recovery;
 using Microsoft.Extensions.Logging;
@@ -12,7 +13,7 @@ namespace Fairlead.Daemon.Spaces;
 internal sealed record StoredSpace(SpaceRecord Record, X509Certificate2 Certificate, SpaceSettings Settings, IReadOnlyList<AddressAssignment> Addresses);
 
 /// <summary>
-/// The state of the spaces: <c>STATE/UID/SPACE-UID/{space.json, identity.pem, rules.json, addresses.json}</c> and <c>STATE/in-use.json</c>,
+/// The state of the spaces: <c>STATE/UID/SPACE-UID/{space.json, identity.pem, rules.json, addresses.json, catalog.json}</c> and <c>STATE/in-use.json</c>,
 /// root only. Each file is replaced as a whole; key and certificate share one, so that they always fit together.
 /// </summary>
 internal sealed partial class SpaceStore(string directory, ILogger logger)
@@ -21,6 +22,7 @@ internal sealed partial class SpaceStore(string directory, ILogger logger)
     private const string IdentityFile = "identity.pem";
     private const string SettingsFile = "rules.json";
     private const string AddressesFile = "addresses.json";
+    private const string CatalogFile = "catalog.json";
 
     private string InUseFile => Path.Combine(directory, "in-use.json");
 
@@ -97,6 +99,24 @@ internal sealed partial class SpaceStore(string directory, ILogger logger)
 
     public void SaveAddresses(SpaceRecord record, IReadOnlyList<AddressAssignment> addresses) => PrivateFile.WriteJson(
         PathOf(record, AddressesFile), new StoredAddresses([.. addresses.Select(StoredAddress.Of)]), SpaceJson.Default.StoredAddresses);
+
+    /// <summary>What the gateway had told when it was last stored; null when there is nothing that can be read, which costs only patience.</summary>
+    public Catalog? LoadCatalog(SpaceRecord record)
+    {
+        var path = PathOf(record, CatalogFile);
+        try
+        {
+            return PrivateFile.ReadJson(path, SpaceJson.Default.StoredCatalog) is { } stored ? Catalog.Restore(stored.Services) : null;
+        }
+        catch (Exception e) when (e is JsonException or InvalidDataException or IOException or UnauthorizedAccessException)
+        {
+            LogUnreadable(path, e.Message);
+            return null;
+        }
+    }
+
+    public void SaveCatalog(SpaceRecord record, IReadOnlyCollection<ServiceRecord> services) =>
+        PrivateFile.WriteJson(PathOf(record, CatalogFile), new StoredCatalog(services), SpaceJson.Default.StoredCatalog);
 
     public void Delete(SpaceRecord record)
     {

@@ -195,6 +195,61 @@ public sealed class ConsumeTests : IAsyncLifetime
         after.Services.Select(service => (service.Name, service.Address)).ShouldBe(before);
     }
 
+    [Fact]
+    public async Task Consume_names_and_listeners_are_there_after_a_restart_while_the_gateway_is_away()
+    {
+        var before = (await daemon.ConsumeAsync("shop/*")).Services.Select(service => (service.Name, service.Address)).ToList();
+        await daemon.DisposeAsync();
+        gateway.Unreachable = new HttpRequestException("the gateway is away");
+
+        daemon = await TestDaemon.StartAsync(host, gateway);
+        var after = await daemon.WaitForAsync(LocalApi.Consume, LocalJson.Default.ConsumeState, state => state.Services.Count == 2);
+
+        after.Services.Select(service => (service.Name, service.Address)).ShouldBe(before);
+        host.Hosts.Content.ShouldContain("frontend.shop");
+        host.Capture.Table.Entries.Count.ShouldBe(2);
+        File.GetUnixFileMode(CatalogFile()).ShouldBe(UnixFileMode.UserRead | UnixFileMode.UserWrite);
+
+        // What was stored holds only until the gateway tells what is.
+        gateway.Withdraw(TestDaemon.Service("shop", "redis", 6379));
+        gateway.Unreachable = null;
+        (await daemon.WaitForAsync(LocalApi.Consume, LocalJson.Default.ConsumeState, state => state.Services.Count == 1)).Services[0].Name.ShouldBe("frontend");
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("{\"services\":[{\"namesp")]
+    [InlineData("{\"services\":null}")]
+    [InlineData("{\"services\":[null]}")]
+    [InlineData("{\"services\":[{\"namespace\":\"shop\",\"name\":\"x\",\"kind\":\"ClusterIP\",\"ports\":[null],\"endpoints\":[]}]}")]
+    [InlineData("{\"services\":[{\"namespace\":\"shop\",\"name\":\"x\",\"kind\":\"Nonsense\",\"ports\":[],\"endpoints\":[]}]}")]
+    public async Task Stored_catalog_that_is_damaged_costs_only_the_wait_for_the_gateway(string content)
+    {
+        await daemon.ConsumeAsync("shop/*");
+        await daemon.DisposeAsync();
+        await File.WriteAllTextAsync(CatalogFile(), content);
+
+        daemon = await TestDaemon.StartAsync(host, gateway);
+
+        await daemon.WaitForAsync(LocalApi.Consume, LocalJson.Default.ConsumeState, state => state.Services.Count == 2);
+        using var log = await daemon.SendAsync(HttpMethod.Get, LocalApi.Logs);
+        (await log.Content.ReadAsStringAsync()).ShouldContain("catalog.json can't be read and is left out");
+    }
+
+    [Fact]
+    public async Task Pods_of_a_stateful_set_do_not_count_as_services()
+    {
+        gateway.Tell(new ServiceRecord("shop", "db", ServiceKind.Headless, [new ServicePort("", 5432, TransportProtocol.Tcp)], ["db-0", "db-1"]));
+        await daemon.ConsumeAsync("shop/*");
+        await daemon.WaitForAsync(LocalApi.Consume, LocalJson.Default.ConsumeState, now => now.Services.Count == 5);
+
+        var space = (await daemon.GetAsync(LocalApi.Spaces, LocalJson.Default.SpaceList)).Spaces.ShouldHaveSingleItem();
+
+        (space.Services, space.Consumed).ShouldBe((4, 3));
+    }
+
+    private string CatalogFile() => Directory.GetFiles(host.StateDirectory, "catalog.json", SearchOption.AllDirectories).ShouldHaveSingleItem();
+
     private static Task UntilAsync(Func<bool> condition) => UntilAsync(() => Task.FromResult(condition()));
 
     /// <summary>For what can't be watched.</summary>
