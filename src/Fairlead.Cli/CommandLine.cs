@@ -53,6 +53,7 @@ public static class CommandLine
         Add(space, [.. spaces.BuildBelowSpace(), .. administration.BuildBelowSpace()]);
         Add(root, [
             .. new DaemonVerbs(host, common).Build(),
+            .. new CompanionVerbs(host, common).Build(),
             new OptionVerbs(host, common, dynamicValues).Build(),
             .. new DiagnosticVerbs(host, common).Build(),
             .. spaces.Build(),

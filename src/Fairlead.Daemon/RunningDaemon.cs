@@ -3,6 +3,7 @@ using Fairlead.Contracts.Errors;
 using Fairlead.Contracts.Gateway;
 using Fairlead.Contracts.Local;
 using Fairlead.Daemon.Api;
+using Fairlead.Daemon.Companions;
 using Fairlead.Daemon.Consume;
 using Fairlead.Daemon.Flows;
 using Fairlead.Daemon.Names;
@@ -31,6 +32,7 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
     private readonly ILogger logger;
     private readonly ILoopbackCapture capture;
     private readonly HostsResolver hosts;
+    private readonly CompanionRegistry companions;
     private readonly SpaceRegistry spaces;
     private readonly ConsumePipeline pipeline;
     private readonly TcpFlows tcp;
@@ -40,11 +42,12 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
     private LocalApiServer? api;
     private bool undone;
 
-    private RunningDaemon(DaemonLog log, ILoggerFactory loggers, CaptureSelection selection, HostsResolver hosts, SpaceStore store, AddressBook book, ILinks links, TimeProvider time)
+    private RunningDaemon(DaemonLog log, ILoggerFactory loggers, CaptureSelection selection, HostsResolver hosts, SpaceStore store, AddressBook book, CompanionRegistry companions, ILinks links, TimeProvider time)
     {
         this.log = log;
         this.loggers = loggers;
         this.hosts = hosts;
+        this.companions = companions;
         logger = loggers.CreateLogger<RunningDaemon>();
         capture = selection.Capture;
         spaces = new SpaceRegistry(store, links, book, time, loggers);
@@ -55,11 +58,11 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
 
     /// <exception cref="HostException">The host refuses what is needed; nothing is left on it.</exception>
     public static Task<RunningDaemon> StartAsync(DaemonOptions options, IHost host, IHostJournal journal, TimeProvider time, CancellationToken cancellationToken) =>
-        StartAsync(options, host, journal, factory => new TunnelLinks(factory, time), time, cancellationToken);
+        StartAsync(options, host, journal, (factory, _) => new TunnelLinks(factory, time), time, cancellationToken);
 
     /// <param name="links">Makes what reaches gateways.</param>
     internal static async Task<RunningDaemon> StartAsync(
-        DaemonOptions options, IHost host, IHostJournal journal, Func<ILoggerFactory, ILinks> links, TimeProvider time, CancellationToken cancellationToken)
+        DaemonOptions options, IHost host, IHostJournal journal, Func<ILoggerFactory, ICompanions, ILinks> links, TimeProvider time, CancellationToken cancellationToken)
     {
         var records = new DaemonLog(host.Paths.StateDirectory, time);
         var factory = LoggerFactory.Create(builder => builder.SetMinimumLevel(LogLevel.Trace).AddProvider(records));
@@ -68,7 +71,8 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
             var settings = new DaemonSettings(host.Paths.StateDirectory, factory.CreateLogger<DaemonSettings>());
             records.Level = settings.Level;
             settings.Changed += _ => records.Level = settings.Level;
-            return await StartAsync(options, host, journal, settings, records, factory, links(factory), time, cancellationToken);
+            var companions = new CompanionRegistry(time, factory.CreateLogger<CompanionRegistry>());
+            return await StartAsync(options, host, journal, settings, records, factory, companions, links(factory, companions), time, cancellationToken);
         }
         catch
         {
@@ -114,7 +118,7 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
     }
 
     private static async Task<RunningDaemon> StartAsync(
-        DaemonOptions options, IHost host, IHostJournal journal, DaemonSettings settings, DaemonLog log, ILoggerFactory loggers, ILinks links, TimeProvider time, CancellationToken cancellationToken)
+        DaemonOptions options, IHost host, IHostJournal journal, DaemonSettings settings, DaemonLog log, ILoggerFactory loggers, CompanionRegistry companions, ILinks links, TimeProvider time, CancellationToken cancellationToken)
     {
         var logger = loggers.CreateLogger<RunningDaemon>();
         LogOpenFiles(logger, host.RaiseOpenFileLimit());
@@ -132,7 +136,7 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
                 time,
                 loggers.CreateLogger<HostsResolver>());
             var store = new SpaceStore(host.Paths.StateDirectory, loggers.CreateLogger<SpaceStore>());
-            daemon = new RunningDaemon(log, loggers, selection, resolver, store, new AddressBook(settings.Range), links, time);
+            daemon = new RunningDaemon(log, loggers, selection, resolver, store, new AddressBook(settings.Range), companions, links, time);
         }
         catch
         {
@@ -187,7 +191,7 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
             time,
             stopping.Token);
         var socket = options.Socket ?? Path.Combine(host.Paths.RunDirectory, Path.GetFileName(LocalApi.DefaultSocket));
-        api = await LocalApiServer.StartAsync(socket, host.Peers, endpoints, log, cancellationToken);
+        api = await LocalApiServer.StartAsync(socket, host.Peers, endpoints, new CompanionEndpoints(companions, spaces, stopping.Token), log, cancellationToken);
         LogStarted(ProductVersion.Text, socket, captureStatus.Method);
     }
 

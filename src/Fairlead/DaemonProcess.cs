@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using Fairlead.Cli.Hosting;
-using Fairlead.Contracts.Errors;
 using Fairlead.Daemon;
 using Fairlead.Linux;
 
@@ -16,32 +15,14 @@ internal sealed class DaemonProcess : IDaemonProcess
 
     public IStartedDaemon Start(DaemonPaths paths)
     {
-        var program = Environment.ProcessPath ?? throw new FairleadException(ErrorCategory.Failed, "program-unknown", "The daemon can't be started", "this process does not know its own program");
         var run = paths.RunDirectory ?? DefaultRunDirectory;
         var log = Path.Combine(run, "daemon.log");
-        try
-        {
-            Directory.CreateDirectory(run);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new FairleadException(ErrorCategory.Failed, "run-directory", $"The directory {run} can't be made", e.Message, "sudo fairlead start", e);
-        }
-
-        // A session of its own: it outlives this terminal, and nothing of it holds the terminal's streams open.
-        const string detached = """
-            umask 077
-            cd /
-            log=$1; shift
-            exec setsid "$@" </dev/null >"$log" 2>&1
-            """;
-        List<string> arguments = ["-c", detached, "sh", log, program, "daemon"];
+        DetachedProcess.MakeDirectory(run, "sudo fairlead start");
+        List<string> arguments = ["daemon"];
         Add(arguments, "--run-dir", paths.RunDirectory);
         Add(arguments, "--state-dir", paths.StateDirectory);
         Add(arguments, "--hosts-file", paths.HostsFile);
-        var process = Process.Start(new ProcessStartInfo("/bin/sh", arguments) { UseShellExecute = false })
-            ?? throw new FairleadException(ErrorCategory.Failed, "daemon-start", "The daemon can't be started", "no process was made");
-        return new Started(process, log);
+        return new Started(DetachedProcess.Start(log, arguments), log);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

@@ -17,5 +17,8 @@ internal static class Parts
     public static IDaemonProcess Daemon() => new DaemonProcess();
 
     [MethodImpl(MethodImplOptions.NoInlining)]
+    public static ICompanionProcess Companion() => new CompanionProcess();
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static ISandboxControl Sandbox() => new SandboxControl();
 }

@@ -7,6 +7,7 @@ return await CommandLine.RunAsync(args, new CliHost
     Terminal = new ProcessTerminal(),
     Administration = Parts.Administration,
     Daemon = Parts.Daemon,
+    Companion = Parts.Companion,
     Sandbox = Parts.Sandbox,
     Time = TimeProvider.System,
     Environment = Environment.GetEnvironmentVariable,

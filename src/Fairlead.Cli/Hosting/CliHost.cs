@@ -14,6 +14,8 @@ public sealed class CliHost
 
     public required Func<IDaemonProcess> Daemon { get; init; }
 
+    public required Func<ICompanionProcess> Companion { get; init; }
+
     public required Func<ISandboxControl> Sandbox { get; init; }
 
     public required TimeProvider Time { get; init; }

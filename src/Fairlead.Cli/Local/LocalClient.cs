@@ -16,6 +16,9 @@ internal sealed class LocalClient(string socket)
 
     public string Socket => socket;
 
+    /// <summary>The daemon said that this user's companion is needed and not there.</summary>
+    public bool CompanionIsWanted { get; private set; }
+
     /// <summary>Whether a daemon answers; anything but "nobody listens there" is an error all the same.</summary>
     public async Task<DaemonStatus?> TryGetStatusAsync(CancellationToken cancellationToken)
     {
@@ -114,6 +117,7 @@ internal sealed class LocalClient(string socket)
         try
         {
             await exchange.SendAsync(method, path, body, cancellationToken);
+            CompanionIsWanted |= exchange.CompanionIsWanted;
             return exchange.Status is >= 200 and < 300
                 ? exchange
                 : throw new FairleadException(ReadError(exchange.Status, await exchange.ReadToEndAsync(cancellationToken), path));

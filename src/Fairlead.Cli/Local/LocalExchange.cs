@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using System.Text;
+using Fairlead.Contracts.Local;
 
 namespace Fairlead.Cli.Local;
 
@@ -29,6 +30,9 @@ internal sealed class LocalExchange : IDisposable
 
     /// <summary>The status code, once <see cref="SendAsync"/> is done.</summary>
     public int Status { get; private set; }
+
+    /// <summary>Whether the answer's head has <see cref="CompanionApi.WantedHeader"/>.</summary>
+    public bool CompanionIsWanted { get; private set; }
 
     /// <exception cref="SocketException">Nobody listens there, or this user may not connect.</exception>
     public static LocalExchange Connect(string path)
@@ -159,6 +163,8 @@ internal sealed class LocalExchange : IDisposable
             {
                 _due = announced - (_end - _start);
             }
+
+            CompanionIsWanted |= line.StartsWith(CompanionApi.WantedHeader + ":", StringComparison.OrdinalIgnoreCase);
         }
     }
 }

@@ -41,6 +41,10 @@ internal sealed class Verb : Command
                 context.Output.Fail(error, context.Verbose ? e.ToString() : null);
                 return ExitCodes.Failed;
             }
+            finally
+            {
+                context.StartCompanionIfWanted();
+            }
         });
         return this;
     }

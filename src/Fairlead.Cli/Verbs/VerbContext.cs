@@ -4,6 +4,7 @@ using Fairlead.Cli.Hosting;
 using Fairlead.Cli.Local;
 using Fairlead.Cli.Rendering;
 using Fairlead.Contracts.Administration;
+using Fairlead.Contracts.Errors;
 using Fairlead.Contracts.Local;
 
 namespace Fairlead.Cli.Verbs;
@@ -72,6 +73,24 @@ internal sealed class VerbContext
         await foreach (var value in Daemon.WatchAsync(path, type, cancellationToken))
         {
             view.Show(value, type, people);
+        }
+    }
+
+    /// <summary>Starts the companion where the daemon said that it misses it.</summary>
+    public void StartCompanionIfWanted()
+    {
+        if (Daemon is not { CompanionIsWanted: true })
+        {
+            return;
+        }
+
+        try
+        {
+            Host.Companion().Start(SocketPath);
+        }
+        catch (FairleadException e)
+        {
+            Output.Warn($"{e.Error.Message}: {e.Error.Why}");
         }
     }
 }

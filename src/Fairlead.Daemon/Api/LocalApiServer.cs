@@ -22,8 +22,8 @@ internal sealed partial class LocalApiServer : IAsyncDisposable
     /// <summary>Of all people on the machine; more are closed at once.</summary>
     private const int MaxConnections = 1024;
 
-    /// <summary>Of one uid, so that nobody can keep the others out.</summary>
-    internal const int MaxConnectionsPerUid = 64;
+    /// <summary>Of one uid, so that nobody can keep the others out. A companion has some for each of its spaces.</summary>
+    internal const int MaxConnectionsPerUid = 256;
 
     private readonly WebApplication app;
 
@@ -31,7 +31,7 @@ internal sealed partial class LocalApiServer : IAsyncDisposable
 
     /// <exception cref="IOException">The socket can't be made.</exception>
     public static async Task<LocalApiServer> StartAsync(
-        string socket, IPeerCredentials peers, LocalApiEndpoints endpoints, ILoggerProvider log, CancellationToken cancellationToken)
+        string socket, IPeerCredentials peers, LocalApiEndpoints endpoints, CompanionEndpoints companions, ILoggerProvider log, CancellationToken cancellationToken)
     {
         PrepareDirectory(Path.GetDirectoryName(socket)!);
 
@@ -57,7 +57,13 @@ internal sealed partial class LocalApiServer : IAsyncDisposable
         var web = builder.Build();
         var logger = web.Services.GetRequiredService<ILogger<LocalApiServer>>();
         web.Use(next => context => GuardAsync(context, next, logger));
+        web.Use(next => context =>
+        {
+            companions.Announce(context);
+            return next(context);
+        });
         endpoints.Map(web);
+        companions.Map(web);
         web.MapFallback(context => throw new FairleadException(
             ErrorCategory.Usage, "path-unknown", $"The daemon does not know {context.Request.Method} {context.Request.Path}", "the command line is probably of another version", "Compare 'fairlead version' with 'fairlead status', then 'sudo fairlead restart'."));
         await web.StartAsync(cancellationToken);

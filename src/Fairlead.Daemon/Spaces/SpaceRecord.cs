@@ -2,6 +2,7 @@ using System.Net;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Fairlead.Contracts.Gateway;
+using Fairlead.Contracts.Local;
 using Fairlead.Daemon.Names;
 
 namespace Fairlead.Daemon.Spaces;
@@ -11,6 +12,7 @@ namespace Fairlead.Daemon.Spaces;
 /// <param name="Owner">The uid that joined.</param>
 /// <param name="Authority">The space's CA certificate, PEM.</param>
 /// <param name="RenewAfter">When the certificate is to be renewed.</param>
+/// <param name="Cluster">How the owner's companion reaches the cluster's API server; null where the space needs none.</param>
 internal sealed record SpaceRecord(
     string Name,
     string Uid,
@@ -19,7 +21,8 @@ internal sealed record SpaceRecord(
     string ClusterDomain,
     IReadOnlyList<GatewayEndpoint> Endpoints,
     string Authority,
-    DateTimeOffset RenewAfter)
+    DateTimeOffset RenewAfter,
+    ClusterAccess? Cluster = null)
 {
     /// <summary>Unique on this laptop: two people may join one space.</summary>
     [JsonIgnore]

@@ -20,6 +20,11 @@ public static class KubeConfig
         return Connect(Merge(files, mustExist: path is not null), context);
     }
 
+    /// <param name="files">As <c>$KUBECONFIG</c> lists them: paths with the system's separator between them.</param>
+    /// <exception cref="KubeConfigException">Nothing to read, or what was read can't be used.</exception>
+    public static ClusterConnection LoadListed(string files, string? context) =>
+        Connect(Merge(files.Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries), mustExist: !files.Contains(Path.PathSeparator)), context);
+
     internal static IReadOnlyList<string> DefaultFiles(string? variable, string home)
     {
         var listed = (variable ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);

@@ -7,6 +7,9 @@ using Fairlead.Contracts.Errors;
 using Fairlead.Contracts.Gateway;
 using Fairlead.Contracts.Local;
 using Fairlead.Daemon;
+using Fairlead.Daemon.Companions;
+using Fairlead.Daemon.Spaces;
+using Microsoft.Extensions.Logging;
 
 namespace Fairlead.Tests.Daemon.Fakes;
 
@@ -18,11 +21,12 @@ internal sealed class TestDaemon : IAsyncDisposable
 
     private readonly RunningDaemon daemon;
 
-    private TestDaemon(RunningDaemon daemon, FakeHost host, FakeGateway gateway)
+    private TestDaemon(RunningDaemon daemon, FakeHost host, FakeGateway gateway, ICompanions companions)
     {
         this.daemon = daemon;
         Host = host;
         Gateway = gateway;
+        Companions = companions;
         Socket = Path.Combine(host.RunDirectory, "daemon.sock");
         Client = new HttpClient(new SocketsHttpHandler
         {
@@ -41,14 +45,25 @@ internal sealed class TestDaemon : IAsyncDisposable
 
     public FakeGateway Gateway { get; }
 
+    public ICompanions Companions { get; }
+
     public HttpClient Client { get; }
 
     public string Socket { get; }
 
     public RunningDaemon Daemon => daemon;
 
-    public static async Task<TestDaemon> StartAsync(FakeHost host, FakeGateway gateway) => new(
-        await RunningDaemon.StartAsync(new DaemonOptions(), host, host.Journal, _ => gateway, TimeProvider.System, CancellationToken.None), host, gateway);
+    public static async Task<TestDaemon> StartAsync(FakeHost host, FakeGateway gateway)
+    {
+        ICompanions? companions = null;
+        var links = (ILoggerFactory _, ICompanions made) =>
+        {
+            companions = made;
+            return (ILinks)gateway;
+        };
+        var daemon = await RunningDaemon.StartAsync(new DaemonOptions(), host, host.Journal, links, TimeProvider.System, CancellationToken.None);
+        return new TestDaemon(daemon, host, gateway, companions!);
+    }
 
     public static ServiceRecord Service(string ns, string name, params int[] ports) =>
         new(ns, name, ServiceKind.ClusterIP, [.. ports.Select(port => new ServicePort("", port, TransportProtocol.Tcp))], []);

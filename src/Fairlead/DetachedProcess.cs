@@ -1,0 +1,39 @@
+using System.Diagnostics;
+using Fairlead.Contracts.Errors;
+
+namespace Fairlead;
+
+/// <summary>This program again, in the background.</summary>
+internal static class DetachedProcess
+{
+    /// <summary>A session of its own: it outlives this terminal, and nothing of it holds the terminal's streams open.</summary>
+    private const string Detached = """
+        umask 077
+        cd /
+        log=$1; shift
+        exec setsid "$@" </dev/null >"$log" 2>&1
+        """;
+
+    /// <param name="log">Takes what it writes; begun anew. Its directory exists.</param>
+    /// <param name="arguments">Paths among them are absolute: it changes to the root directory.</param>
+    /// <exception cref="FairleadException"/>
+    public static Process Start(string log, IEnumerable<string> arguments)
+    {
+        var program = Environment.ProcessPath ?? throw new FairleadException(ErrorCategory.Failed, "program-unknown", "The program can't start itself", "this process does not know its own program");
+        return Process.Start(new ProcessStartInfo("/bin/sh", ["-c", Detached, "sh", log, program, .. arguments]) { UseShellExecute = false })
+            ?? throw new FairleadException(ErrorCategory.Failed, "program-start", "The program can't start itself", "no process was made");
+    }
+
+    /// <exception cref="FairleadException"/>
+    public static void MakeDirectory(string directory, string hint)
+    {
+        try
+        {
+            Directory.CreateDirectory(directory);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new FairleadException(ErrorCategory.Failed, "run-directory", $"The directory {directory} can't be made", e.Message, hint, e);
+        }
+    }
+}
