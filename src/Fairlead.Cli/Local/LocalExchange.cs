@@ -101,7 +101,8 @@ internal sealed class LocalExchange : IDisposable
         {
             if (!await FillAsync(cancellationToken))
             {
-                return _start == _end ? null : Take(_end - _start);
+                // Said with its type: a bare null would become an empty line, by way of an array.
+                return _start == _end ? default(ReadOnlyMemory<byte>?) : Take(_end - _start);
             }
         }
 
