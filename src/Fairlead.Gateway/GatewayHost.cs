@@ -3,7 +3,7 @@ using System.Net;
 using System.Net.NetworkInformation;
 using System.Reflection;
 using System.Security.Cryptography;
-using Fairlead.Contracts.Cluster;
+using Fairlead.Contracts.Gateway;
 using Fairlead.Dns.Client;
 using Fairlead.Gateway.Api;
 using Fairlead.Gateway.Catalog;
@@ -29,6 +29,7 @@ internal sealed partial class GatewayHost : IAsyncDisposable
     private readonly SpaceAuthority authority;
     private readonly Revocations revocations = new();
     private readonly Grants grants = new();
+    private readonly ClientSettings settings = new();
     private readonly CatalogFeed feed;
     private readonly FlowServer flows;
     private readonly DirectCarrierServer direct;
@@ -47,9 +48,9 @@ internal sealed partial class GatewayHost : IAsyncDisposable
         logger = loggers.CreateLogger<GatewayHost>();
         var resolver = ReadResolver(options.ResolverConfiguration);
         var domain = options.ClusterDomain ?? resolver.ClusterDomain;
-        var cluster = new ClusterState();
-        clusterWatch = new ClusterWatch(client, cluster, grants, revocations, loggers.CreateLogger<ClusterWatch>());
-        publisher = new SpacePublisher(client, cluster, options.SpaceName, authority.SpaceUid, authority.CertificatePem, options.Endpoints, loggers.CreateLogger<SpacePublisher>());
+        var cluster = new ClusterState(client.Connection.Namespace, options.Namespaces.Count > 0);
+        clusterWatch = new ClusterWatch(client, cluster, options.Namespaces, grants, revocations, settings, loggers.CreateLogger<ClusterWatch>());
+        publisher = new SpacePublisher(client, cluster, options.SpaceName, authority.SpaceUid, authority.CertificatePem, options.Endpoints, options.Ingress, loggers.CreateLogger<SpacePublisher>());
         var server = new ServerCertificate(authority, time);
         var certificates = new ClientCertificates(authority, revocations, time);
         var planner = new FlowPlanner(cluster, new AddressJudge(cluster, OwnAddresses()));
@@ -58,11 +59,11 @@ internal sealed partial class GatewayHost : IAsyncDisposable
         var instance = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
         var version = typeof(GatewayHost).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "0";
         var space = new SpaceFacts(options.SpaceName, authority.SpaceUid, authority.CertificatePem, domain, instance, version);
-        var dns = new DnsForwarder(resolver.Server, domain, grants.Of, new DnsClient(), loggers.CreateLogger<DnsForwarder>());
+        var dns = new DnsForwarder(resolver.Server, domain, cluster.GatewayService, grants.Of, new DnsClient(), loggers.CreateLogger<DnsForwarder>());
         var enrolment = new Enrolment(client, authority, new EnrolmentLimiter(time), time, loggers.CreateLogger<Enrolment>());
-        endpoints = new ApiEndpoints(space, () => publisher.Endpoints, certificates, enrolment, grants, feed, dns, metrics, () => draining, time);
+        endpoints = new ApiEndpoints(space, () => publisher.Endpoints, certificates, enrolment, grants, settings, feed, dns, metrics, () => draining, time);
         prometheus = new PrometheusText(GatewayMetrics.MeterName);
-        web = new WebServer(options, endpoints, new HealthEndpoints(NotReady, prometheus), certificates, authority, () => server.Current, flows, loggers);
+        web = new WebServer(options, endpoints, new HealthEndpoints(NotReady, prometheus, () => Describe(space)), certificates, authority, () => server.Current, flows, loggers);
         direct = new DirectCarrierServer(
             new DirectCarrierServerOptions
             {
@@ -77,7 +78,7 @@ internal sealed partial class GatewayHost : IAsyncDisposable
         cluster.ServiceChanged = key =>
         {
             feed.Update(key);
-            if (key == new ObjectKey(ClusterObjects.Namespace, ClusterObjects.Gateway))
+            if (key == cluster.GatewayService)
             {
                 publisher.Wake();
             }
@@ -89,6 +90,7 @@ internal sealed partial class GatewayHost : IAsyncDisposable
             flows.Reconsider();
         };
         revocations.Changed = EndRevoked;
+        settings.Changed = feed.Wake;
         Observe();
     }
 
@@ -143,6 +145,13 @@ internal sealed partial class GatewayHost : IAsyncDisposable
         authority.Dispose();
         stop.Dispose();
     }
+
+    private ReplicaStatus Describe(SpaceFacts space) => new(
+        space.ProductVersion,
+        space.Instance,
+        [.. endpoints.Watches.All.GroupBy(w => w.Peer.Subject).Select(g => new ConnectedPerson(g.Key, g.Count())).OrderBy(p => p.Subject, StringComparer.Ordinal)],
+        flows.Flows.Count,
+        NotReady());
 
     private async Task PublishAsync(CancellationToken cancellationToken)
     {

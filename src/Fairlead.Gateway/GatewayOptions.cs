@@ -26,6 +26,12 @@ internal sealed record GatewayOptions
     /// <summary>FAIRLEAD_ENDPOINTS: <c>host:apiPort:dataPort</c>, comma-separated; absent: found from the Service and the nodes.</summary>
     public IReadOnlyList<GatewayEndpoint> Endpoints { get; init; } = [];
 
+    /// <summary>FAIRLEAD_INGRESS_HOST: an HTTP ingress leads from port 443 of this host to the API's port, which WebSockets pass.</summary>
+    public GatewayEndpoint? Ingress { get; init; }
+
+    /// <summary>FAIRLEAD_NAMESPACES: the only ones whose services are served and watched, comma-separated; absent: all.</summary>
+    public IReadOnlyList<string> Namespaces { get; init; } = [];
+
     /// <summary>FAIRLEAD_DRAIN_SECONDS: how long open flows may go on after SIGTERM; below the pod's terminationGracePeriodSeconds.</summary>
     public TimeSpan DrainGrace { get; init; } = TimeSpan.FromSeconds(25);
 
@@ -50,6 +56,10 @@ internal sealed record GatewayOptions
                 ? Subjects.IsLabel(name) ? name : throw new FormatException($"FAIRLEAD_SPACE_NAME '{name}' is not a name of lower-case letters, digits and hyphens")
                 : defaults.SpaceName,
             Endpoints = [.. (Text("FAIRLEAD_ENDPOINTS") ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(ParseEndpoint)],
+            Ingress = Text("FAIRLEAD_INGRESS_HOST") is not { } host ? null
+                : Uri.CheckHostName(host) == UriHostNameType.Dns ? new GatewayEndpoint(host, 443, 0)
+                : throw new FormatException($"FAIRLEAD_INGRESS_HOST '{host}' is not a host's name"),
+            Namespaces = [.. (Text("FAIRLEAD_NAMESPACES") ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(ParseNamespace)],
             DrainGrace = Number("FAIRLEAD_DRAIN_SECONDS", 3600) is { } seconds ? TimeSpan.FromSeconds(seconds) : defaults.DrainGrace,
             ClusterDomain = Text("FAIRLEAD_CLUSTER_DOMAIN"),
         };
@@ -60,6 +70,9 @@ internal sealed record GatewayOptions
             : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number <= max ? number
             : throw new FormatException($"{variable} '{text}' is not a number of 0 to {max}");
     }
+
+    private static string ParseNamespace(string text) =>
+        Subjects.IsLabel(text) ? text : throw new FormatException($"FAIRLEAD_NAMESPACES: '{text}' is not a namespace");
 
     /// <summary><c>host:apiPort:dataPort</c>; an IPv6 address stands in brackets.</summary>
     internal static GatewayEndpoint ParseEndpoint(string text)

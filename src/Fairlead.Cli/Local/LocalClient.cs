@@ -32,8 +32,7 @@ internal sealed class LocalClient(string socket)
         }
     }
 
-    public Task<T> GetAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken) =>
-        AskAsync("GET", path, null, body => Parse(body, type, path), cancellationToken);
+    public Task<T> GetAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken) => SendAsync("GET", path, type, cancellationToken);
 
     /// <summary>For answers that say nothing but that it worked.</summary>
     public Task SendAsync(string method, string path, CancellationToken cancellationToken) => AskAsync(method, path, null, _ => true, cancellationToken);
@@ -44,6 +43,9 @@ internal sealed class LocalClient(string socket)
 
     public Task<TAnswer> SendAsync<TBody, TAnswer>(string method, string path, TBody body, JsonTypeInfo<TBody> bodyType, JsonTypeInfo<TAnswer> type, CancellationToken cancellationToken) =>
         AskAsync(method, path, JsonSerializer.SerializeToUtf8Bytes(body, bodyType), answer => Parse(answer, type, path), cancellationToken);
+
+    public Task<T> SendAsync<T>(string method, string path, JsonTypeInfo<T> type, CancellationToken cancellationToken) =>
+        AskAsync(method, path, null, body => Parse(body, type, path), cancellationToken);
 
     /// <summary>The whole state each time it changes, until cancelled or until the daemon ends.</summary>
     public async IAsyncEnumerable<T> WatchAsync<T>(string path, JsonTypeInfo<T> type, [EnumeratorCancellation] CancellationToken cancellationToken)

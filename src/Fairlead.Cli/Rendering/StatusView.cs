@@ -18,6 +18,7 @@ internal static class StatusView
 
         output.Line("");
         WriteSpaces(output, status.Spaces, now);
+        WriteSettings(output, status.Spaces);
         WriteProblems(output, status.Spaces);
     }
 
@@ -56,7 +57,22 @@ internal static class StatusView
         output.Line($"Primary namespace    {space.PrimaryNamespace ?? "-"}");
         output.Line($"Services             {space.Services} granted, {space.Consumed} consumed");
         output.Line($"Flows                {space.OpenFlows} open, {Humane.Bytes(space.BytesSent)} sent, {Humane.Bytes(space.BytesReceived)} received");
+        WriteSettings(output, [space]);
         WriteProblems(output, [space]);
+    }
+
+    /// <summary>What admins set for every client; where it is this laptop's own option that counts, it says so.</summary>
+    private static void WriteSettings(Output output, IReadOnlyList<SpaceStatus> spaces)
+    {
+        foreach (var space in spaces.Where(s => s.Settings is { Count: > 0 }))
+        {
+            output.Line("");
+            output.Line($"Settings that the gateway of {space.Name} gives every client:");
+            foreach (var setting in space.Settings!)
+            {
+                output.Line(new Cell($"  {setting.Key} = {setting.Value}{(setting.Overridden ? " (this laptop's own option counts: fairlead options list)" : "")}", setting.Overridden ? Style.Faint : Style.Plain));
+            }
+        }
     }
 
     private static void WriteProblems(Output output, IReadOnlyList<SpaceStatus> spaces)

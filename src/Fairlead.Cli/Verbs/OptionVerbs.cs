@@ -31,26 +31,44 @@ internal sealed class OptionVerbs(CliHost host, CommonOptions common, DynamicVal
         options.Subcommands.Add(get);
 
         var setKey = Key();
-        var value = new Argument<string>("VALUE") { HelpName = "VALUE", Description = "Its new value" };
-        var set = new Verb("set", "Change one setting; says whether a restart is needed", "fairlead options set log-level debug")
+        var value = new Argument<string>("VALUE") { HelpName = "VALUE", Description = "Its new value; lists are comma-separated, '' is an empty one" };
+        var set = new Verb("set", "Change one setting; says whether a restart is needed", "fairlead options set log-level debug", "fairlead options set never-proxy-subnets 10.8.0.0/16,10.9.0.0/16")
             .Does(host, common, async (context, cancellationToken) =>
             {
                 var path = LocalPath.Below(LocalApi.Options, context.Parse.GetRequiredValue(setKey));
-                var changed = await context.Daemon.SendAsync("PUT", path, new OptionChange(context.Parse.GetRequiredValue(value)), LocalJson.Default.OptionChange, LocalJson.Default.OptionChanged, cancellationToken);
-                context.Output.Show(changed, LocalJson.Default.OptionChanged, (output, c) =>
-                {
-                    output.Line($"{c.Option.Key} = {c.Option.Value}");
-                    if (c.RestartNeeded)
-                    {
-                        output.Note("It takes effect with: sudo fairlead restart");
-                    }
-                });
+                Show(context, await context.Daemon.SendAsync("PUT", path, new OptionChange(context.Parse.GetRequiredValue(value)), LocalJson.Default.OptionChange, LocalJson.Default.OptionChanged, cancellationToken));
             });
         set.Arguments.Add(setKey);
         set.Arguments.Add(value);
         options.Subcommands.Add(set);
+
+        var unsetKey = Key();
+        var unset = new Verb("unset", "Take back what was set here: the gateway's value counts again, or the default", "fairlead options unset log-level")
+            .Does(host, common, async (context, cancellationToken) =>
+            {
+                var path = LocalPath.Below(LocalApi.Options, context.Parse.GetRequiredValue(unsetKey));
+                Show(context, await context.Daemon.SendAsync("DELETE", path, LocalJson.Default.OptionChanged, cancellationToken));
+            });
+        unset.Arguments.Add(unsetKey);
+        options.Subcommands.Add(unset);
         return options;
     }
+
+    private static void Show(VerbContext context, OptionChanged changed) => context.Output.Show(changed, LocalJson.Default.OptionChanged, (output, c) =>
+    {
+        output.Line($"{c.Option.Key} = {c.Option.Value} ({From(c.Option.Source)})");
+        if (c.RestartNeeded)
+        {
+            output.Note("It takes effect with: sudo fairlead restart");
+        }
+    });
+
+    private static string From(OptionSource source) => source switch
+    {
+        OptionSource.Laptop => "laptop",
+        OptionSource.Gateway => "gateway",
+        _ => "default",
+    };
 
     private Argument<string> Key()
     {
@@ -61,12 +79,20 @@ internal sealed class OptionVerbs(CliHost host, CommonOptions common, DynamicVal
 
     private static void Write(Output output, OptionList list)
     {
-        var table = new Table("KEY", "VALUE", "DEFAULT", "RESTART", "WHAT IT IS");
+        var table = new Table("KEY", "VALUE", "FROM", "DEFAULT", "RESTART", "WHAT IT IS");
         foreach (var option in list.Options)
         {
-            table.Add(option.Key, new Cell(option.Value, option.Value == option.Default ? Style.Plain : Style.Strong), option.Default, option.NeedsRestart ? "needed" : "no", option.Description);
+            table.Add(
+                option.Key,
+                new Cell(OrNone(option.Value), option.Source == OptionSource.Default ? Style.Plain : Style.Strong),
+                From(option.Source),
+                OrNone(option.Default),
+                option.NeedsRestart ? "needed" : "no",
+                option.Description);
         }
 
         output.Show(table);
     }
+
+    private static string OrNone(string value) => value.Length == 0 ? "none" : value;
 }

@@ -5,6 +5,7 @@ namespace Fairlead.Contracts.Cluster;
 /// <summary>Names of the Kubernetes objects that the gateway and the admin's side share (deploy/manifests).</summary>
 public static class ClusterObjects
 {
+    /// <summary>Where the gateway lives unless its admin chose another namespace.</summary>
     public const string Namespace = "fairlead";
 
     /// <summary>Name of the Deployment, its Service and its ServiceAccount, and the value of its label <see cref="NameLabel"/>.</summary>
@@ -27,6 +28,12 @@ public static class ClusterObjects
 
     /// <summary>ConfigMap: <see cref="RevocationKey"/> → RFC 3339 time; certificates issued to the subject at or before it are denied.</summary>
     public const string RevocationsConfigMap = "fairlead-revocations";
+
+    /// <summary>ConfigMap: what the admin sets for every client, by the keys of <see cref="Gateway.ClientSettingKeys"/>.</summary>
+    public const string ClientConfigMap = "fairlead-client";
+
+    /// <summary>ConfigMap of <c>fairlead gateway</c> itself: the values that were set, and the objects that it made.</summary>
+    public const string ReleaseConfigMap = "fairlead-release";
 
     public const string InviteSecretType = "fairlead.dev/invite";
 

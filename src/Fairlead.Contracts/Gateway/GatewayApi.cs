@@ -94,7 +94,11 @@ public enum CatalogEventType
 }
 
 /// <param name="Position">Opaque; given back as <c>since</c> it resumes after this event, or the gateway answers with a <see cref="CatalogEventType.Reset"/>.</param>
-public sealed record CatalogEvent(CatalogEventType Type, string Position, ServiceRecord? Service = null);
+/// <param name="Settings">
+/// All that the admin sets for every client, by the keys of <see cref="ClientSettingKeys"/>: with every <see cref="CatalogEventType.Synced"/>,
+/// and with a <see cref="CatalogEventType.Heartbeat"/> when they changed; null says nothing of them.
+/// </param>
+public sealed record CatalogEvent(CatalogEventType Type, string Position, ServiceRecord? Service = null, IReadOnlyDictionary<string, string>? Settings = null);
 
 public enum ServiceKind
 {
@@ -138,5 +142,6 @@ public sealed record ServicePort(string Name, int Port, TransportProtocol Protoc
 [JsonSerializable(typeof(RenewRequest))]
 [JsonSerializable(typeof(CertificateResponse))]
 [JsonSerializable(typeof(CatalogEvent))]
+[JsonSerializable(typeof(ReplicaStatus))]
 [JsonSerializable(typeof(ErrorResponse))]
 public sealed partial class GatewayJson : JsonSerializerContext;

@@ -22,7 +22,10 @@ public static class LocalApi
     /// <summary>POST: undo every change to the host, then end. Answers when the changes are undone.</summary>
     public const string Shutdown = "/v1/shutdown";
 
-    /// <summary>GET <see cref="OptionList"/>; PUT <c>/v1/options/KEY</c> <see cref="OptionChange"/> → <see cref="OptionChanged"/>.</summary>
+    /// <summary>
+    /// GET <see cref="OptionList"/>; PUT <c>/v1/options/KEY</c> <see cref="OptionChange"/> → <see cref="OptionChanged"/>; DELETE
+    /// <c>/v1/options/KEY</c> → <see cref="OptionChanged"/>: what the gateway says, or the default, counts again.
+    /// </summary>
     public const string Options = "/v1/options";
 
     /// <summary>POST <see cref="JoinRequest"/> → <see cref="SpaceStatus"/>.</summary>
@@ -71,6 +74,7 @@ public enum LinkState
 
 /// <param name="Owner">The uid that joined.</param>
 /// <param name="Problem">Why the link is not <see cref="LinkState.Connected"/>.</param>
+/// <param name="Settings">What the admin sets for every client; empty while the gateway hasn't told it.</param>
 /// <param name="RoundTripMilliseconds">Smoothed, over the data path; null while there is none.</param>
 public sealed record SpaceStatus(
     string Name,
@@ -92,7 +96,12 @@ public sealed record SpaceStatus(
     int Consumed,
     long OpenFlows,
     long BytesSent,
-    long BytesReceived);
+    long BytesReceived,
+    IReadOnlyList<SpaceSetting>? Settings = null);
+
+/// <summary>Something that the space's admin sets for every client (<see cref="ClientSettingKeys"/>).</summary>
+/// <param name="Overridden">This laptop's own option counts instead.</param>
+public sealed record SpaceSetting(string Key, string Value, bool Overridden);
 
 public sealed record SpaceList(IReadOnlyList<SpaceStatus> Spaces);
 
@@ -100,7 +109,19 @@ public sealed record JoinRequest(string Token);
 
 public sealed record OptionList(IReadOnlyList<OptionInfo> Options);
 
-public sealed record OptionInfo(string Key, string Value, string Default, string Description, bool NeedsRestart);
+/// <summary>Who said what an option's value is; the later ones win.</summary>
+public enum OptionSource
+{
+    Default,
+
+    /// <summary>The admin of the space in use, for every client.</summary>
+    Gateway,
+
+    /// <summary><c>fairlead options set</c>.</summary>
+    Laptop,
+}
+
+public sealed record OptionInfo(string Key, string Value, string Default, string Description, bool NeedsRestart, OptionSource Source);
 
 public sealed record OptionChange(string Value);
 

@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using System.Text;
 using Fairlead.Contracts.Errors;
 using Fairlead.Contracts.Local;
@@ -40,8 +41,9 @@ internal sealed record LocalApiEndpoints(
     {
         routes.MapGet(LocalApi.Status, GetStatusAsync);
         routes.MapPost(LocalApi.Shutdown, PostShutdownAsync);
-        routes.MapGet(LocalApi.Options, context => WriteStateAsync(context, Settings.List, LocalJson.Default.OptionList));
+        routes.MapGet(LocalApi.Options, context => WriteStateAsync(context, () => Settings.List(GatewaySettings), LocalJson.Default.OptionList));
         routes.MapPut(LocalApi.Options + "/{key}", PutOptionAsync);
+        routes.MapDelete(LocalApi.Options + "/{key}", DeleteOptionAsync);
         routes.MapPost(LocalApi.Join, PostJoinAsync);
         routes.MapGet(LocalApi.Spaces, GetSpacesAsync);
         routes.MapPost(LocalApi.Spaces + "/{name}/use", PostUseAsync);
@@ -63,7 +65,11 @@ internal sealed record LocalApiEndpoints(
 
     private static string RouteValue(HttpContext context, string key) => (string)context.Request.RouteValues[key]!;
 
-    private SpaceStatus Describe(Space space) => space.Describe(Spaces.IsInUse(space), Consume.Count(space));
+    private SpaceStatus Describe(Space space) =>
+        space.Describe(Spaces.IsInUse(space), Consume.Count(space)) with { Settings = Settings.Describe(space.GatewaySettings) };
+
+    /// <summary>Of the space in use: options are the whole laptop's.</summary>
+    private IReadOnlyDictionary<string, string> GatewaySettings => Spaces.InUse?.GatewaySettings ?? FrozenDictionary<string, string>.Empty;
 
     private Task WriteStateAsync<T>(HttpContext context, Func<T> read, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type) =>
         Answers.WriteStateAsync(context, read, type, Time, [Spaces.Changed, ConsumeApplied], Stopping);
@@ -95,7 +101,17 @@ internal sealed record LocalApiEndpoints(
     {
         CallerOf(context).RequireRoot("Changing an option");
         var change = await Answers.ReadAsync(context, LocalJson.Default.OptionChange);
-        await Answers.WriteAsync(context, Settings.Set(RouteValue(context, "key"), change.Value), LocalJson.Default.OptionChanged);
+        var changed = Settings.Set(RouteValue(context, "key"), change.Value, GatewaySettings);
+        Spaces.Changed.Pulse();
+        await Answers.WriteAsync(context, changed, LocalJson.Default.OptionChanged);
+    }
+
+    private async Task DeleteOptionAsync(HttpContext context)
+    {
+        CallerOf(context).RequireRoot("Changing an option");
+        var changed = Settings.Unset(RouteValue(context, "key"), GatewaySettings);
+        Spaces.Changed.Pulse();
+        await Answers.WriteAsync(context, changed, LocalJson.Default.OptionChanged);
     }
 
     private async Task PostJoinAsync(HttpContext context)

@@ -2,6 +2,7 @@ using System.Net;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Fairlead.Contracts.Errors;
+using Fairlead.Contracts.Gateway;
 using Fairlead.Contracts.Local;
 using Fairlead.Daemon.Recovery;
 using Fairlead.Platform.Capture;
@@ -11,12 +12,13 @@ namespace Fairlead.Daemon.Settings;
 
 /// <summary>One setting of the daemon: its key, default and what values it takes.</summary>
 /// <param name="Normalise">Returns the value as it is stored, or throws a usage error that names what is wrong with it.</param>
-internal sealed record SettingDefinition(string Key, string Default, string Description, bool NeedsRestart, Func<string, string> Normalise);
+/// <param name="FromGateway">A space's admin may set it too, for every client (<see cref="ClientSettingKeys"/>).</param>
+internal sealed record SettingDefinition(string Key, string Default, string Description, bool NeedsRestart, Func<string, string> Normalise, bool FromGateway = false);
 
-/// <summary>The options of the daemon, stored in <c>STATE/options.json</c>. Thread-safe.</summary>
+/// <summary>The options of the daemon: those that were set here are stored in <c>STATE/options.json</c>. Thread-safe.</summary>
 internal sealed partial class DaemonSettings
 {
-    public const string Resolver = "resolver";
+    public const string Resolver = ClientSettingKeys.Resolver;
     public const string LoopbackRange = "loopback-range";
     public const string LogLevelKey = "log-level";
     public const string Capture = "capture";
@@ -25,21 +27,27 @@ internal sealed partial class DaemonSettings
 
     private static readonly SettingDefinition[] Definitions =
     [
-        new(Resolver, "hosts", "how names get to addresses: 'hosts', a section of the hosts file", true, value => OneOf(Resolver, value, "hosts")),
+        new(Resolver, "hosts", "how names get to addresses: 'hosts', a section of the hosts file", true, value => OneOf(Resolver, value, "hosts"), FromGateway: true),
         new(LoopbackRange, CaptureOptions.DefaultRange.ToString(), "where consumed services get their addresses, inside 127.0.0.0/8, /9 to /24", true, NormaliseRange),
         new(LogLevelKey, "info", "how much is logged: debug, info, warning or error", false, value => OneOf(LogLevelKey, value, "debug", "info", "warning", "error")),
         new(Capture, "auto", "how flows get into the daemon: auto, sk_lookup, nftables or listeners", true, value => OneOf(Capture, value, "auto", "sk_lookup", "nftables", "listeners")),
+        Networks(ClientSettingKeys.AlsoProxySubnets, "subnets that are routed into the cluster besides its own"),
+        Networks(ClientSettingKeys.NeverProxySubnets, "subnets that are never routed into the cluster"),
+        Networks(ClientSettingKeys.AllowConflictingSubnets, "subnets of the cluster that win over this host's own routes"),
+        Domains(ClientSettingKeys.DnsIncludeSuffixes, "domain suffixes, besides the cluster's, that the cluster's DNS is asked for"),
+        Domains(ClientSettingKeys.DnsExcludeSuffixes, "domain suffixes that the cluster's DNS is never asked for"),
+        new(ClientSettingKeys.VirtualSubnet, "246.0.0.0/8", "addresses that stand for those of the cluster that conflict, IPv4, /8 to /24", false, NormaliseVirtualSubnet, FromGateway: true),
     ];
 
     private readonly string path;
     private readonly Lock gate = new();
-    private readonly Dictionary<string, string> values;
+    private Dictionary<string, string> values;
 
-    /// <summary>Reads what is stored; a value that is none of those allowed (an edited file, another version) is replaced by the default and logged.</summary>
+    /// <summary>Reads what is stored; a value that is none of those allowed (an edited file, another version) is left out and logged.</summary>
     public DaemonSettings(string stateDirectory, ILogger logger)
     {
         path = Path.Combine(stateDirectory, "options.json");
-        values = Definitions.ToDictionary(definition => definition.Key, definition => definition.Default);
+        values = [];
         try
         {
             foreach (var (key, value) in PrivateFile.ReadJson(path, SettingsJson.Default.DictionaryStringString) ?? [])
@@ -64,7 +72,7 @@ internal sealed partial class DaemonSettings
         {
             lock (gate)
             {
-                return values[key];
+                return values.GetValueOrDefault(key) ?? Find(key).Default;
             }
         }
     }
@@ -87,32 +95,106 @@ internal sealed partial class DaemonSettings
         _ => LogLevel.Information,
     };
 
-    public OptionList List() => new([.. Definitions.Select(Describe)]);
+    /// <param name="gateway">What <see cref="Accept"/> made of the settings of the space in use.</param>
+    public OptionList List(IReadOnlyDictionary<string, string> gateway) => new([.. Definitions.Select(definition => Describe(definition, gateway))]);
 
-    /// <exception cref="FairleadException">There is no such key, or the value makes no sense.</exception>
-    public OptionChanged Set(string key, string value)
+    /// <summary>What a space's admin sets, and whether this laptop's own option counts instead; in the order of the options.</summary>
+    public IReadOnlyList<SpaceSetting> Describe(IReadOnlyDictionary<string, string> gateway)
     {
-        var definition = Definitions.FirstOrDefault(definition => definition.Key == key) ?? throw new FairleadException(
-            ErrorCategory.Usage, "option-unknown", $"There is no option '{key}'", $"the options are {string.Join(", ", Definitions.Select(d => d.Key))}", "See 'fairlead options list'.");
-        var normal = definition.Normalise(value);
-        bool changed;
         lock (gate)
         {
-            changed = values[key] != normal;
-            if (changed)
+            return [.. Definitions.Where(d => gateway.ContainsKey(d.Key)).Select(d => new SpaceSetting(d.Key, gateway[d.Key], values.ContainsKey(d.Key)))];
+        }
+    }
+
+    /// <summary>What a gateway told, as far as it makes sense: keys that only other versions know are passed over.</summary>
+    /// <param name="refused">Told the key and the reason of each value that makes none.</param>
+    public static IReadOnlyDictionary<string, string> Accept(IReadOnlyDictionary<string, string> told, Action<string, string> refused)
+    {
+        var accepted = new Dictionary<string, string>();
+        foreach (var definition in Definitions.Where(d => d.FromGateway))
+        {
+            if (told.TryGetValue(definition.Key, out var value))
             {
-                var next = new Dictionary<string, string>(values) { [key] = normal };
-                PrivateFile.WriteJson(path, next, SettingsJson.Default.DictionaryStringString);
-                values[key] = normal;
+                try
+                {
+                    accepted[definition.Key] = definition.Normalise(value);
+                }
+                catch (FairleadException e)
+                {
+                    refused(definition.Key, e.Error.Why ?? e.Message);
+                }
             }
         }
 
-        Changed?.Invoke(key);
-        return new OptionChanged(Describe(definition), changed && definition.NeedsRestart);
+        return accepted;
     }
 
-    private OptionInfo Describe(SettingDefinition definition) =>
-        new(definition.Key, this[definition.Key], definition.Default, definition.Description, definition.NeedsRestart);
+    /// <exception cref="FairleadException">There is no such key, or the value makes no sense.</exception>
+    public OptionChanged Set(string key, string value, IReadOnlyDictionary<string, string> gateway) => Change(Find(key), Find(key).Normalise(value), gateway);
+
+    /// <summary>Takes back what was set here.</summary>
+    /// <exception cref="FairleadException">There is no such key.</exception>
+    public OptionChanged Unset(string key, IReadOnlyDictionary<string, string> gateway) => Change(Find(key), null, gateway);
+
+    private OptionChanged Change(SettingDefinition definition, string? value, IReadOnlyDictionary<string, string> gateway)
+    {
+        var before = Describe(definition, gateway);
+        lock (gate)
+        {
+            var next = new Dictionary<string, string>(values);
+            if (value is null)
+            {
+                next.Remove(definition.Key);
+            }
+            else
+            {
+                next[definition.Key] = value;
+            }
+
+            PrivateFile.WriteJson(path, next, SettingsJson.Default.DictionaryStringString);
+            values = next;
+        }
+
+        Changed?.Invoke(definition.Key);
+        var after = Describe(definition, gateway);
+        return new OptionChanged(after, after.Value != before.Value && definition.NeedsRestart);
+    }
+
+    private OptionInfo Describe(SettingDefinition definition, IReadOnlyDictionary<string, string> gateway)
+    {
+        string? own;
+        lock (gate)
+        {
+            own = values.GetValueOrDefault(definition.Key);
+        }
+
+        var (value, source) = own is not null ? (own, OptionSource.Laptop)
+            : gateway.GetValueOrDefault(definition.Key) is { } told ? (told, OptionSource.Gateway)
+            : (definition.Default, OptionSource.Default);
+        return new OptionInfo(definition.Key, value, definition.Default, definition.Description, definition.NeedsRestart, source);
+    }
+
+    private static SettingDefinition Find(string key) => Definitions.FirstOrDefault(definition => definition.Key == key) ?? throw new FairleadException(
+        ErrorCategory.Usage, "option-unknown", $"There is no option '{key}'", $"the options are {string.Join(", ", Definitions.Select(d => d.Key))}", "See 'fairlead options list'.");
+
+    private static SettingDefinition Networks(string key, string description) =>
+        new(key, "", description + ", comma-separated", false, value => NormaliseList(key, value, SettingText.IsNetwork, "a network such as '10.0.0.0/8'"), FromGateway: true);
+
+    private static SettingDefinition Domains(string key, string description) =>
+        new(key, "", description + ", comma-separated", false, value => NormaliseList(key, value, SettingText.IsDomain, "a domain such as 'corp.example.com'"), FromGateway: true);
+
+    private static string NormaliseList(string key, string value, Func<string, bool> isEntry, string what)
+    {
+        var entries = SettingText.Entries(value);
+        return entries.FirstOrDefault(entry => !isEntry(entry)) is { } wrong ? throw Invalid(key, wrong, $"it is not {what}")
+            : entries.Count > SettingText.MaxEntries ? throw Invalid(key, $"a list of {entries.Count}", $"it takes up to {SettingText.MaxEntries}")
+            : string.Join(',', entries.Distinct(StringComparer.OrdinalIgnoreCase));
+    }
+
+    private static string NormaliseVirtualSubnet(string value) => SettingText.IsVirtualSubnet(value)
+        ? value
+        : throw Invalid(ClientSettingKeys.VirtualSubnet, value, "it is not an IPv4 network of /8 to /24, such as '246.0.0.0/8'");
 
     private static string OneOf(string key, string value, params string[] allowed) => allowed.Contains(value)
         ? value

@@ -105,6 +105,11 @@ internal sealed partial class CatalogFollower(Space space, TimeProvider time, IL
                 space.Changed.Pulse();
             }
 
+            if (change.Settings is { } settings)
+            {
+                space.SetGatewaySettings(settings);
+            }
+
             if (change.Type == CatalogEventType.Draining)
             {
                 return;

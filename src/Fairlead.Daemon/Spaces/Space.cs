@@ -1,8 +1,10 @@
+using System.Collections.Frozen;
 using System.Security.Cryptography.X509Certificates;
 using Fairlead.Contracts.Errors;
 using Fairlead.Contracts.Gateway;
 using Fairlead.Contracts.Local;
 using Fairlead.Daemon.Names;
+using Fairlead.Daemon.Settings;
 using Fairlead.Tunnel.Relay;
 using Microsoft.Extensions.Logging;
 
@@ -67,6 +69,9 @@ internal sealed partial class Space : IAsyncDisposable
     /// <summary>What the gateway said when it was last greeted.</summary>
     public HelloResponse? Hello { get; private set; }
 
+    /// <summary>What the space's admin sets for every client, as far as it makes sense (<see cref="DaemonSettings.Accept"/>).</summary>
+    public IReadOnlyDictionary<string, string> GatewaySettings { get; private set; } = FrozenDictionary<string, string>.Empty;
+
     /// <summary>Pulsed when anything that <see cref="Describe"/> or the plan shows changed.</summary>
     public Signal Changed { get; }
 
@@ -103,6 +108,13 @@ internal sealed partial class Space : IAsyncDisposable
             }
         }
 
+        Changed.Pulse();
+    }
+
+    /// <summary>Takes over what the space's admin sets for every client.</summary>
+    public void SetGatewaySettings(IReadOnlyDictionary<string, string> told)
+    {
+        GatewaySettings = DaemonSettings.Accept(told, (key, reason) => LogSettingRefused(Record.Name, key, reason));
         Changed.Pulse();
     }
 
@@ -186,4 +198,7 @@ internal sealed partial class Space : IAsyncDisposable
 
     [LoggerMessage(3401, LogLevel.Warning, "What changed of space {Space} can't be stored: {Reason}")]
     private partial void LogNotSaved(string space, string reason);
+
+    [LoggerMessage(3402, LogLevel.Warning, "The setting {Key} that the gateway of space {Space} sends makes no sense and is left out: {Reason}")]
+    private partial void LogSettingRefused(string space, string key, string reason);
 }

@@ -25,6 +25,7 @@ internal sealed class ApiEndpoints(
     ClientCertificates certificates,
     Enrolment enrolment,
     Grants grants,
+    ClientSettings settings,
     CatalogFeed feed,
     DnsForwarder dns,
     GatewayMetrics metrics,
@@ -137,7 +138,7 @@ internal sealed class ApiEndpoints(
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, watch.Ended, stopping);
         context.Response.ContentType = "application/x-ndjson";
         context.Response.Headers.CacheControl = "no-store";
-        var events = new CatalogWatch(feed, space.Instance, () => grants.Of(peer), draining, time);
+        var events = new CatalogWatch(feed, space.Instance, () => grants.Of(peer), () => settings.Current, draining, time);
         var body = context.Response.BodyWriter;
         using var json = new Utf8JsonWriter((IBufferWriter<byte>)body);
         try

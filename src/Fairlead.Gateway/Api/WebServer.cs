@@ -104,14 +104,21 @@ internal sealed class WebServer(
         kestrel.Limits.ConfigureForFlows();
         kestrel.Listen(new IPEndPoint(options.Address, options.ApiPort), ConfigureTls);
         kestrel.Listen(new WebSocketTunnelEndPoint(), ConfigureTls);
-        kestrel.Listen(new IPEndPoint(options.Address, options.HealthPort), listen =>
+        kestrel.Listen(new IPEndPoint(options.Address, options.HealthPort), ConfigureHealth);
+        if (!options.Address.Equals(IPAddress.Any) && !IPAddress.IsLoopback(options.Address))
         {
-            listen.Protocols = HttpProtocols.Http1;
-            listen.Use(next => connection =>
-            {
-                connection.Features.Set(new HealthListener());
-                return next(connection);
-            });
+            // Where the kubelet's end of a port-forward comes out.
+            kestrel.Listen(new IPEndPoint(IPAddress.Loopback, options.HealthPort), ConfigureHealth);
+        }
+    }
+
+    private static void ConfigureHealth(ListenOptions listen)
+    {
+        listen.Protocols = HttpProtocols.Http1;
+        listen.Use(next => connection =>
+        {
+            connection.Features.Set(new HealthListener());
+            return next(connection);
         });
     }
 

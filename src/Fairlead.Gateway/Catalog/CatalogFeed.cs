@@ -24,6 +24,8 @@ internal sealed class CatalogFeed(ClusterState cluster, int capacity = 16384)
     private TaskCompletionSource changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long written;
 
+    public ObjectKey GatewayService => cluster.GatewayService;
+
     /// <summary>Told that a service or its endpoints changed: works out what that means for its record.</summary>
     public void Update(ObjectKey key)
     {

@@ -8,8 +8,9 @@ namespace Fairlead.Gateway.Catalog;
 /// <summary>One client's view of the catalog as a stream of events: only what its rights show, followed as services and rights change.</summary>
 /// <param name="instance">Names this gateway process; positions of another can't be resumed here.</param>
 /// <param name="rights">The client's rights now.</param>
+/// <param name="settings">What the admin sets for every client; another instance when it changed.</param>
 /// <param name="draining">Whether the gateway is about to end.</param>
-internal sealed class CatalogWatch(CatalogFeed feed, string instance, Func<Rights> rights, Func<bool> draining, TimeProvider time)
+internal sealed class CatalogWatch(CatalogFeed feed, string instance, Func<Rights> rights, Func<IReadOnlyDictionary<string, string>> settings, Func<bool> draining, TimeProvider time)
 {
     /// <summary>Often enough that a client notices a dead link, rare enough to cost nothing.</summary>
     public static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(3);
@@ -20,6 +21,7 @@ internal sealed class CatalogWatch(CatalogFeed feed, string instance, Func<Right
     private const string Nowhere = "";
 
     private Rights current = Rights.None;
+    private IReadOnlyDictionary<string, string>? told;
     private long position;
 
     /// <summary>Endless. Batches are what should be sent at once.</summary>
@@ -29,14 +31,14 @@ internal sealed class CatalogWatch(CatalogFeed feed, string instance, Func<Right
         yield return CatalogPosition.Parse(since) is { } from && from.Instance == instance && from.Rights == current.Fingerprint && CanResume(from.Change)
             ? Resume(from.Change)
             : Restart();
-        var told = false;
+        var saidDraining = false;
         while (true)
         {
             var next = feed.NextChange;
             var events = Collect();
-            if (draining() && !told)
+            if (draining() && !saidDraining)
             {
-                told = true;
+                saidDraining = true;
                 events.Add(Event(CatalogEventType.Draining));
             }
 
@@ -80,7 +82,7 @@ internal sealed class CatalogWatch(CatalogFeed feed, string instance, Func<Right
             }
         }
 
-        events.Add(Event(CatalogEventType.Synced));
+        events.Add(Synced());
         return events;
     }
 
@@ -90,11 +92,25 @@ internal sealed class CatalogWatch(CatalogFeed feed, string instance, Func<Right
         position = snapshot.Position;
         var events = new List<CatalogEvent> { new(CatalogEventType.Reset, Nowhere) };
         events.AddRange(snapshot.Services.Where(s => Sees(current, s.Key)).Select(s => new CatalogEvent(CatalogEventType.Put, Nowhere, s.Value)));
-        events.Add(Event(CatalogEventType.Synced));
+        events.Add(Synced());
         return events;
     }
 
+    /// <summary>Carries the settings too: a client that comes back may have missed a change of them, which has no position.</summary>
+    private CatalogEvent Synced() => Event(CatalogEventType.Synced) with { Settings = told = settings() };
+
     private List<CatalogEvent> Collect()
+    {
+        var events = CollectServices();
+        if (!ReferenceEquals(settings(), told))
+        {
+            events.Add(Event(CatalogEventType.Heartbeat) with { Settings = told = settings() });
+        }
+
+        return events;
+    }
+
+    private List<CatalogEvent> CollectServices()
     {
         var events = new List<CatalogEvent>();
         var now = rights();
@@ -176,7 +192,7 @@ internal sealed class CatalogWatch(CatalogFeed feed, string instance, Func<Right
         return true;
     }
 
-    private static bool Sees(Rights rights, ObjectKey key) => FlowPlanner.Denial(rights, key) is null;
+    private bool Sees(Rights rights, ObjectKey key) => FlowPlanner.Denial(rights, key, feed.GatewayService) is null;
 
     private static ServiceRecord Bare(ServiceRecord record) => record with { Ports = [], Endpoints = [] };
 

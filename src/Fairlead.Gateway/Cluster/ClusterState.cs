@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Net;
+using Fairlead.Contracts.Cluster;
 
 namespace Fairlead.Gateway.Cluster;
 
@@ -8,7 +9,9 @@ namespace Fairlead.Gateway.Cluster;
 /// What the gateway knows of the cluster, indexed the ways in which flows are judged. Informers write (each kind from one thread), every
 /// flow reads without a lock. Its size is bounded by the cluster's own objects.
 /// </summary>
-internal sealed class ClusterState
+/// <param name="gatewayNamespace">Where this gateway lives.</param>
+/// <param name="limited">The gateway may look only into some namespaces, so that it can't tell whose every address is.</param>
+internal sealed class ClusterState(string gatewayNamespace = ClusterObjects.Namespace, bool limited = false)
 {
     public static readonly ObjectKey ApiServerService = new("default", "kubernetes");
 
@@ -20,6 +23,11 @@ internal sealed class ClusterState
     private readonly AddressIndex<ObjectKey> servicesByAddress = new();
     private readonly AddressIndex<ObjectKey> podsByAddress = new();
     private readonly AddressIndex<string> nodesByAddress = new();
+
+    /// <summary>The Service that leads to this gateway and the other replicas.</summary>
+    public ObjectKey GatewayService { get; } = new(gatewayNamespace, ClusterObjects.Gateway);
+
+    public bool Limited => limited;
 
     /// <summary>A service, or the endpoints of one, changed; called on the informer's thread after the change.</summary>
     public Action<ObjectKey>? ServiceChanged { get; set; }

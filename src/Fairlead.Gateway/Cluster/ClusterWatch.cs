@@ -1,4 +1,5 @@
 using Fairlead.Contracts.Cluster;
+using Fairlead.Gateway.Catalog;
 using Fairlead.Gateway.Identity;
 using Fairlead.Gateway.Policy;
 using Fairlead.Kubernetes;
@@ -7,10 +8,15 @@ using Microsoft.Extensions.Logging;
 
 namespace Fairlead.Gateway.Cluster;
 
-/// <summary>Keeps <see cref="ClusterState"/>, <see cref="Grants"/> and <see cref="Revocations"/> in step with the cluster.</summary>
-internal sealed partial class ClusterWatch(KubernetesClient client, ClusterState state, Grants grants, Revocations revocations, ILogger<ClusterWatch> logger)
+/// <summary>Keeps <see cref="ClusterState"/>, <see cref="Grants"/>, <see cref="Revocations"/> and <see cref="ClientSettings"/> in step with the cluster.</summary>
+/// <param name="namespaces">The only ones to look into (deploy/chart gives no right to more); empty: all.</param>
+internal sealed partial class ClusterWatch(
+    KubernetesClient client, ClusterState state, IReadOnlyList<string> namespaces, Grants grants, Revocations revocations, ClientSettings settings, ILogger<ClusterWatch> logger)
 {
     private readonly TaskCompletionSource synced = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    // The state has one writer of each kind; the informers of several namespaces take turns.
+    private readonly Lock turn = new();
 
     /// <summary>Completes once everything is known.</summary>
     public Task Synced => synced.Task;
@@ -19,29 +25,33 @@ internal sealed partial class ClusterWatch(KubernetesClient client, ClusterState
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var services = Follow(new Informer<Service>(client, Resources.Services), s => state.PutService(Mapping.Map(s)), s => state.RemoveService(Mapping.KeyOf(s)));
-        var slices = Follow(new Informer<EndpointSlice>(client, Resources.EndpointSlices), PutSlice, s => state.RemoveSlice(Mapping.KeyOf(s)));
-        var pods = Follow(new Informer<Pod>(client, Resources.Pods), p => state.PutPod(Mapping.Map(p)), p => state.RemovePod(Mapping.KeyOf(p)));
-        var nodes = Follow(new Informer<Node>(client, Resources.Nodes), n => state.PutNode(Mapping.Map(n)), n => state.RemoveNode(n.Metadata.Name ?? ""));
-        var given = Follow(
-            new Informer<Grant>(client, Grant.Resource, ClusterObjects.Namespace),
-            g => grants.Put(g.Metadata.Name ?? "", g.Spec ?? new GrantSpec(null, null)),
-            g => grants.Put(g.Metadata.Name ?? "", null));
-        var revoked = Follow(
-            new Informer<ConfigMap>(client, Resources.ConfigMaps, ClusterObjects.Namespace, fieldSelector: "metadata.name=" + ClusterObjects.RevocationsConfigMap),
-            m => revocations.Replace(m.Data),
-            _ => LogRevocationsDeleted());
-
-        List<Task> running =
+        var own = client.Connection.Namespace;
+        List<(Task Run, Task Sync)> followed =
         [
-            services.RunAsync(stop.Token), slices.RunAsync(stop.Token), pods.RunAsync(stop.Token),
-            nodes.RunAsync(stop.Token), given.RunAsync(stop.Token), revoked.RunAsync(stop.Token),
-            SignalAsync(
-            [
-                services.WaitForSyncAsync(stop.Token), slices.WaitForSyncAsync(stop.Token), pods.WaitForSyncAsync(stop.Token),
-                nodes.WaitForSyncAsync(stop.Token), given.WaitForSyncAsync(stop.Token), revoked.WaitForSyncAsync(stop.Token),
-            ]),
+            Follow(new Informer<Node>(client, Resources.Nodes), n => state.PutNode(Mapping.Map(n)), n => state.RemoveNode(n.Metadata.Name ?? ""), stop.Token),
+            Follow(
+                new Informer<Grant>(client, Grant.Resource, own),
+                g => grants.Put(g.Metadata.Name ?? "", g.Spec ?? new GrantSpec(null, null)),
+                g => grants.Put(g.Metadata.Name ?? "", null),
+                stop.Token),
+            Follow(Named(ClusterObjects.RevocationsConfigMap), m => revocations.Replace(m.Data), _ => LogRevocationsDeleted(), stop.Token),
+            Follow(Named(ClusterObjects.ClientConfigMap), m => settings.Replace(m.Data), _ => settings.Replace(new Dictionary<string, string>()), stop.Token),
         ];
+        if (namespaces.Count == 0)
+        {
+            followed.AddRange(FollowNamespace(null, stop.Token));
+        }
+        else
+        {
+            followed.AddRange(namespaces.Append(own).Distinct().SelectMany(ns => FollowNamespace(ns, stop.Token)));
+            if (!namespaces.Contains(ClusterState.ApiServerService.Namespace))
+            {
+                // What the API server's addresses are has to be known, so that nothing else leads there.
+                followed.AddRange(FollowServices(ClusterState.ApiServerService.Namespace, "metadata.name=" + ClusterState.ApiServerService.Name, stop.Token));
+            }
+        }
+
+        List<Task> running = [.. followed.Select(f => f.Run), SignalAsync([.. followed.Select(f => f.Sync)])];
         try
         {
             while (running.Count > 0)
@@ -58,13 +68,43 @@ internal sealed partial class ClusterWatch(KubernetesClient client, ClusterState
         }
     }
 
-    private Informer<T> Follow<T>(Informer<T> informer, Action<T> put, Action<T> remove)
+    private Informer<ConfigMap> Named(string name) => new(client, Resources.ConfigMaps, client.Connection.Namespace, fieldSelector: "metadata.name=" + name);
+
+    private List<(Task Run, Task Sync)> FollowNamespace(string? ns, CancellationToken stop) =>
+    [
+        Follow(
+            new Informer<Pod>(client, Resources.Pods, ns),
+            InTurn<Pod>(p => state.PutPod(Mapping.Map(p, client.Connection.Namespace))),
+            InTurn<Pod>(p => state.RemovePod(Mapping.KeyOf(p))),
+            stop),
+        .. FollowServices(ns, null, stop),
+    ];
+
+    private List<(Task Run, Task Sync)> FollowServices(string? ns, string? selector, CancellationToken stop) =>
+    [
+        Follow(
+            new Informer<Service>(client, Resources.Services, ns, fieldSelector: selector),
+            InTurn<Service>(s => state.PutService(Mapping.Map(s))),
+            InTurn<Service>(s => state.RemoveService(Mapping.KeyOf(s))),
+            stop),
+        Follow(new Informer<EndpointSlice>(client, Resources.EndpointSlices, ns, fieldSelector: selector), InTurn<EndpointSlice>(PutSlice), InTurn<EndpointSlice>(s => state.RemoveSlice(Mapping.KeyOf(s))), stop),
+    ];
+
+    private Action<T> InTurn<T>(Action<T> write) => value =>
+    {
+        lock (turn)
+        {
+            write(value);
+        }
+    };
+
+    private (Task Run, Task Sync) Follow<T>(Informer<T> informer, Action<T> put, Action<T> remove, CancellationToken stop)
         where T : KubeObject
     {
         var kind = typeof(T).Name;
         informer.OnChange += change => (change.Type == InformerEventType.Deleted ? remove : put)(change.Object);
         informer.OnFailure += failure => LogWatchFailed(kind, failure.Error.Message, failure.RetryIn);
-        return informer;
+        return (informer.RunAsync(stop), informer.WaitForSyncAsync(stop));
     }
 
     private void PutSlice(EndpointSlice slice)

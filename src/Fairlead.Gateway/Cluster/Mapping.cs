@@ -48,7 +48,7 @@ internal static class Mapping
             [.. slice.Endpoints.SelectMany(e => Addresses(e.Addresses).Select(a => Map(e, a)))]);
     }
 
-    public static PodView Map(Pod pod)
+    public static PodView Map(Pod pod, string gatewayNamespace)
     {
         // A pod that has ended no longer owns the address that its status still shows.
         var ended = pod.Status?.Phase is "Succeeded" or "Failed";
@@ -57,7 +57,7 @@ internal static class Mapping
             key,
             ended || pod.Status is not { } status ? [] : Addresses([status.PodIP ?? "", .. status.PodIPs.Select(i => i.Ip)]),
             pod.Spec.HostNetwork == true,
-            key.Namespace == ClusterObjects.Namespace && pod.Metadata.Labels.GetValueOrDefault(ClusterObjects.NameLabel) == ClusterObjects.Gateway);
+            key.Namespace == gatewayNamespace && pod.Metadata.Labels.GetValueOrDefault(ClusterObjects.NameLabel) == ClusterObjects.Gateway);
     }
 
     public static NodeView Map(Node node)

@@ -10,6 +10,7 @@ namespace Fairlead.Gateway.Cluster;
 
 /// <summary>Keeps the ConfigMap fairlead-space true: what the space is called and where the gateway is reached.</summary>
 /// <param name="given">Endpoints that the admin gave; when empty they are found from the gateway's Service and the nodes.</param>
+/// <param name="ingress">The HTTP ingress that leads here; the last resort of clients.</param>
 internal sealed partial class SpacePublisher(
     KubernetesClient client,
     ClusterState cluster,
@@ -17,6 +18,7 @@ internal sealed partial class SpacePublisher(
     string uid,
     string authority,
     IReadOnlyList<GatewayEndpoint> given,
+    GatewayEndpoint? ingress,
     ILogger<SpacePublisher> logger)
 {
     /// <summary>As many as a join token may carry.</summary>
@@ -61,8 +63,13 @@ internal sealed partial class SpacePublisher(
         var found = given;
         if (given.Count == 0)
         {
-            var service = await client.GetAsync(Resources.Services, ClusterObjects.Namespace, ClusterObjects.Gateway, cancellationToken);
-            found = [.. Reach.Find(service, cluster.Nodes).Take(MaxEndpoints)];
+            var service = await client.GetAsync(Resources.Services, client.Connection.Namespace, ClusterObjects.Gateway, cancellationToken);
+            found = [.. Reach.Find(service, cluster.Nodes).Take(MaxEndpoints - 1)];
+        }
+
+        if (ingress is not null && !found.Contains(ingress))
+        {
+            found = [.. found, ingress];
         }
 
         if (!found.SequenceEqual(endpoints))
@@ -78,7 +85,7 @@ internal sealed partial class SpacePublisher(
             [SpaceKeys.Endpoints] = JsonSerializer.Serialize(found, ClusterJson.Default.IReadOnlyListGatewayEndpoint),
             [SpaceKeys.Authority] = authority,
         };
-        var map = await client.GetAsync(Resources.ConfigMaps, ClusterObjects.Namespace, ClusterObjects.SpaceConfigMap, cancellationToken);
+        var map = await client.GetAsync(Resources.ConfigMaps, client.Connection.Namespace, ClusterObjects.SpaceConfigMap, cancellationToken);
         if (map is null)
         {
             await CreateAsync(data, cancellationToken);
@@ -86,7 +93,7 @@ internal sealed partial class SpacePublisher(
         else if (data.Any(d => map.Data.GetValueOrDefault(d.Key) != d.Value))
         {
             var change = new JsonObject { ["data"] = new JsonObject(data.Select(d => KeyValuePair.Create<string, JsonNode?>(d.Key, d.Value))) };
-            await client.PatchAsync(Resources.ConfigMaps, ClusterObjects.Namespace, ClusterObjects.SpaceConfigMap, Patch.Merge(change), cancellationToken);
+            await client.PatchAsync(Resources.ConfigMaps, client.Connection.Namespace, ClusterObjects.SpaceConfigMap, Patch.Merge(change), cancellationToken);
         }
     }
 
@@ -98,7 +105,7 @@ internal sealed partial class SpacePublisher(
                 Resources.ConfigMaps,
                 new ConfigMap
                 {
-                    Metadata = { Namespace = ClusterObjects.Namespace, Name = ClusterObjects.SpaceConfigMap, Labels = new() { [ClusterObjects.ManagedByLabel] = ClusterObjects.Gateway } },
+                    Metadata = { Namespace = client.Connection.Namespace, Name = ClusterObjects.SpaceConfigMap, Labels = new() { [ClusterObjects.ManagedByLabel] = ClusterObjects.Gateway } },
                     Data = data,
                 },
                 cancellationToken);

@@ -11,7 +11,9 @@ namespace Fairlead.Gateway.Dns;
 
 /// <summary>Hands DNS messages about granted names on to the cluster's DNS as they are, and answers REFUSED to all others.</summary>
 /// <param name="server">The cluster's DNS, or null where the gateway runs outside any.</param>
-internal sealed partial class DnsForwarder(IPEndPoint? server, string clusterDomain, Func<PeerIdentity, Rights> rights, DnsClient client, ILogger<DnsForwarder> logger)
+/// <param name="gateway">The gateway's own Service, which nobody is granted.</param>
+internal sealed partial class DnsForwarder(
+    IPEndPoint? server, string clusterDomain, ObjectKey gateway, Func<PeerIdentity, Rights> rights, DnsClient client, ILogger<DnsForwarder> logger)
 {
     private readonly DnsName services = DnsName.Parse("svc." + clusterDomain);
     private readonly DnsName cluster = DnsName.Parse(clusterDomain);
@@ -63,7 +65,7 @@ internal sealed partial class DnsForwarder(IPEndPoint? server, string clusterDom
         }
 
         string service = labels[below - 2].ToLowerInvariant(), ns = labels[below - 1].ToLowerInvariant();
-        return Subjects.IsLabel(service) && Subjects.IsLabel(ns) ? FlowPlanner.Denial(granted, new ObjectKey(ns, service)) : "not a service's name";
+        return Subjects.IsLabel(service) && Subjects.IsLabel(ns) ? FlowPlanner.Denial(granted, new ObjectKey(ns, service), gateway) : "not a service's name";
     }
 
     private static bool IsUnder(DnsName name, DnsName suffix)

@@ -15,7 +15,7 @@ internal static class AuthorityStore
 
     public static async Task<SpaceAuthority> LoadOrCreateAsync(KubernetesClient client, TimeProvider time, CancellationToken cancellationToken)
     {
-        var secret = await client.GetAsync(Resources.Secrets, ClusterObjects.Namespace, ClusterObjects.AuthoritySecret, cancellationToken)
+        var secret = await client.GetAsync(Resources.Secrets, client.Connection.Namespace, ClusterObjects.AuthoritySecret, cancellationToken)
             ?? await CreateAsync(client, time, cancellationToken);
         try
         {
@@ -26,7 +26,7 @@ internal static class AuthorityStore
             throw new FairleadException(
                 ErrorCategory.Failed,
                 "authority-unusable",
-                $"The Secret {ClusterObjects.Namespace}/{ClusterObjects.AuthoritySecret} holds no usable certificate authority",
+                $"The Secret {client.Connection.Namespace}/{ClusterObjects.AuthoritySecret} holds no usable certificate authority",
                 e.Message,
                 "Restore it from a backup, or delete it to begin a new space (everybody has to join again).",
                 e);
@@ -40,7 +40,7 @@ internal static class AuthorityStore
         {
             Metadata =
             {
-                Namespace = ClusterObjects.Namespace,
+                Namespace = client.Connection.Namespace,
                 Name = ClusterObjects.AuthoritySecret,
                 Labels = new() { [ClusterObjects.ManagedByLabel] = ClusterObjects.Gateway },
             },
@@ -53,7 +53,7 @@ internal static class AuthorityStore
         }
         catch (KubernetesException e) when (e.IsAlreadyExists)
         {
-            return await client.GetAsync(Resources.Secrets, ClusterObjects.Namespace, ClusterObjects.AuthoritySecret, cancellationToken)
+            return await client.GetAsync(Resources.Secrets, client.Connection.Namespace, ClusterObjects.AuthoritySecret, cancellationToken)
                 ?? throw new KubernetesException(404, "NotFound", "the authority's Secret was deleted while the gateway started", inner: e);
         }
     }

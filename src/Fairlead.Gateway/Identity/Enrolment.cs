@@ -81,7 +81,7 @@ internal sealed partial class Enrolment(
 
         for (var attempt = 0; attempt < MaxConflicts; attempt++)
         {
-            var secret = await client.GetAsync(Resources.Secrets, ClusterObjects.Namespace, ClusterObjects.InviteSecretPrefix + request.InviteId, cancellationToken);
+            var secret = await client.GetAsync(Resources.Secrets, client.Connection.Namespace, ClusterObjects.InviteSecretPrefix + request.InviteId, cancellationToken);
             if (secret is null || secret.Type != ClusterObjects.InviteSecretType || !SecretMatches(request.Secret, Text(secret, InviteKeys.SecretSha256)))
             {
                 throw Invalid();
@@ -151,7 +151,7 @@ internal sealed partial class Enrolment(
 
     private async Task<Revocations> ReadRevocationsAsync(CancellationToken cancellationToken)
     {
-        var map = await client.GetAsync(Resources.ConfigMaps, ClusterObjects.Namespace, ClusterObjects.RevocationsConfigMap, cancellationToken);
+        var map = await client.GetAsync(Resources.ConfigMaps, client.Connection.Namespace, ClusterObjects.RevocationsConfigMap, cancellationToken);
         var revocations = new Revocations();
         revocations.Replace(map?.Data ?? []);
         return revocations;

@@ -1,5 +1,4 @@
 using System.Net;
-using Fairlead.Contracts.Cluster;
 using Fairlead.Contracts.Gateway;
 using Fairlead.Gateway.Cluster;
 
@@ -32,8 +31,6 @@ internal sealed class AddressJudge(ClusterState cluster, IReadOnlySet<IPAddress>
 {
     /// <summary>A service whose endpoint is another service's address, and so on: real ones stop at one.</summary>
     private const int MaxDepth = 4;
-
-    private static readonly ObjectKey GatewayService = new(ClusterObjects.Namespace, ClusterObjects.Gateway);
 
     /// <param name="via">The granted service that the address was found behind.</param>
     /// <param name="pod">The pod that an EndpointSlice claims has the address.</param>
@@ -92,7 +89,7 @@ internal sealed class AddressJudge(ClusterState cluster, IReadOnlySet<IPAddress>
     {
         foreach (var key in services)
         {
-            if (key == GatewayService)
+            if (key == cluster.GatewayService)
             {
                 return Judgement.Denied($"{via} leads to the gateway itself");
             }
@@ -166,9 +163,13 @@ internal sealed class AddressJudge(ClusterState cluster, IReadOnlySet<IPAddress>
             }
         }
 
-        return pods.Count == 0 && cluster.InPodRange(address)
-            ? new Judgement(Verdict.Unsettled, $"{via} leads to {address}, where no pod is known")
-            : Judgement.Allowed;
+        return (pods.Count, cluster) switch
+        {
+            (> 0, _) => Judgement.Allowed,
+            _ when cluster.InPodRange(address) => new Judgement(Verdict.Unsettled, $"{via} leads to {address}, where no pod is known"),
+            (_, { Limited: true }) => Judgement.Denied($"{via} leads to {address}, which may be anybody's: this gateway sees some namespaces only, so that a grant has to name the address"),
+            _ => Judgement.Allowed,
+        };
     }
 
     /// <summary>Anybody may write a slice that says so: the pod itself must have the address, in the service's namespace.</summary>

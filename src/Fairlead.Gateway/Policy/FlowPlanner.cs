@@ -1,5 +1,4 @@
 using System.Net;
-using Fairlead.Contracts.Cluster;
 using Fairlead.Contracts.Gateway;
 using Fairlead.Gateway.Cluster;
 using Fairlead.Tunnel;
@@ -28,7 +27,7 @@ internal sealed class FlowPlanner(ClusterState cluster, AddressJudge judge)
         var key = name.Service;
 
         // First the grant, so that whoever has none can't learn what exists.
-        if (Denial(rights, key) is { } denied)
+        if (Denial(rights, key, cluster.GatewayService) is { } denied)
         {
             return Refuse(FlowFailure.Denied, denied);
         }
@@ -52,9 +51,9 @@ internal sealed class FlowPlanner(ClusterState cluster, AddressJudge judge)
         judge.Judge(rights, service, address.Address, address.Port, protocol);
 
     /// <summary>Why the service may not be consumed, or null. The API server's needs to be named; the gateway's own never may.</summary>
-    public static string? Denial(Rights rights, ObjectKey key)
+    public static string? Denial(Rights rights, ObjectKey key, ObjectKey gateway)
     {
-        if (key == new ObjectKey(ClusterObjects.Namespace, ClusterObjects.Gateway))
+        if (key == gateway)
         {
             return "the gateway itself can't be consumed";
         }

@@ -26,7 +26,7 @@ internal sealed class FakeCluster : IAsyncDisposable
     {
         var cluster = new FakeCluster();
         cluster.api = await MockApi.StartAsync(cluster.HandleAsync);
-        cluster.Client = cluster.api.Client();
+        cluster.Client = cluster.api.Client(ns: "fairlead");
         return cluster;
     }
 

@@ -12,9 +12,11 @@ public sealed class GatewayOptionsTests
     [Fact]
     public void Environment_is_read()
     {
-        var options = Read(("POD_IP", "10.244.0.2"), ("FAIRLEAD_SPACE_NAME", "team"), ("FAIRLEAD_ENDPOINTS", "gw.example.com:443:8444, [fd00::1]:1:0"), ("FAIRLEAD_DRAIN_SECONDS", "7"));
+        var options = Read(("POD_IP", "10.244.0.2"), ("FAIRLEAD_SPACE_NAME", "team"), ("FAIRLEAD_ENDPOINTS", "gw.example.com:443:8444, [fd00::1]:1:0"), ("FAIRLEAD_DRAIN_SECONDS", "7"), ("FAIRLEAD_NAMESPACES", "shop, dev"), ("FAIRLEAD_INGRESS_HOST", "in.example.com"));
         options.Address.ToString().ShouldBe("10.244.0.2");
         options.Endpoints.ShouldBe([new GatewayEndpoint("gw.example.com", 443, 8444), new GatewayEndpoint("fd00::1", 1, 0)]);
+        options.Namespaces.ShouldBe(["shop", "dev"]);
+        options.Ingress.ShouldBe(new GatewayEndpoint("in.example.com", 443, 0));
         options.DrainGrace.ShouldBe(TimeSpan.FromSeconds(7));
     }
 
@@ -26,6 +28,8 @@ public sealed class GatewayOptionsTests
     [InlineData("FAIRLEAD_ENDPOINTS", "host:0:1")]
     [InlineData("FAIRLEAD_ENDPOINTS", "host:1:70000")]
     [InlineData("FAIRLEAD_API_PORT", "-1")]
+    [InlineData("FAIRLEAD_NAMESPACES", "shop,*")]
+    [InlineData("FAIRLEAD_INGRESS_HOST", "10.0.0.1")]
     public void Environment_nonsense_names_the_variable(string variable, string value) =>
         Should.Throw<FormatException>(() => Read((variable, value))).Message.ShouldContain(variable);
 

@@ -9,8 +9,10 @@ namespace Fairlead.Tests.Gateway;
 /// <summary>Builds a cluster's state in few words.</summary>
 internal sealed class World
 {
-    public World()
+    /// <param name="limited">The gateway sees some namespaces only.</param>
+    public World(bool limited = false)
     {
+        State = new ClusterState(limited: limited);
         State.PutNode(new NodeView("node-1", [IPAddress.Parse("198.18.0.2")], [], [IPNetwork.Parse("10.244.0.0/16")], 10250));
         Service("default/kubernetes", "10.96.0.1", 443);
         Slice("default/kubernetes", "kubernetes", 6443, ("198.18.0.1", null));
@@ -18,7 +20,7 @@ internal sealed class World
         Planner = new FlowPlanner(State, Judge);
     }
 
-    public ClusterState State { get; } = new();
+    public ClusterState State { get; }
 
     public AddressJudge Judge { get; }
 

@@ -29,7 +29,7 @@ internal sealed class MockApi : IAsyncDisposable
 
     public ConcurrentQueue<MockRequest> Requests { get; } = [];
 
-    public KubernetesClient Client(TimeProvider? time = null) => new(new ClusterConnection(Url), time);
+    public KubernetesClient Client(TimeProvider? time = null, string ns = "default") => new(new ClusterConnection(Url) { Namespace = ns }, time);
 
     /// <param name="handler">The body was read already and is in <see cref="Requests"/>.</param>
     public static async Task<MockApi> StartAsync(Func<HttpContext, MockRequest, Task> handler, bool tls = false)

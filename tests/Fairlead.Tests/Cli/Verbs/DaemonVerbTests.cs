@@ -80,21 +80,42 @@ public sealed class DaemonVerbTests
     [Fact]
     public async Task Options_set_says_when_a_restart_is_needed()
     {
-        await using var daemon = (await FakeDaemon.StartAsync()).Answers("PUT", "/v1/options/loopback-range", """{"option":{"key":"loopback-range","value":"127.80.0.0/14","default":"127.72.0.0/14","description":"d","needsRestart":true},"restartNeeded":true}""");
+        await using var daemon = (await FakeDaemon.StartAsync()).Answers("PUT", "/v1/options/loopback-range", """{"option":{"key":"loopback-range","value":"127.80.0.0/14","default":"127.72.0.0/14","description":"d","needsRestart":true,"source":"Laptop"},"restartNeeded":true}""");
         var outcome = await CommandLineRunner.RunAsync(daemon.Socket, ["options", "set", "loopback-range", "127.80.0.0/14"]);
         outcome.ExitCode.ShouldBe(0, outcome.Error);
-        outcome.Out.ShouldBe("loopback-range = 127.80.0.0/14\n");
+        outcome.Out.ShouldBe("loopback-range = 127.80.0.0/14 (laptop)\n");
         outcome.Error.ShouldContain("sudo fairlead restart");
     }
 
     [Fact]
     public async Task Options_get_prints_the_value_alone()
     {
-        await using var daemon = (await FakeDaemon.StartAsync()).Answers("GET", "/v1/options", """{"options":[{"key":"resolver","value":"hosts","default":"hosts","description":"d","needsRestart":false}]}""");
+        await using var daemon = (await FakeDaemon.StartAsync()).Answers("GET", "/v1/options", """{"options":[{"key":"resolver","value":"hosts","default":"hosts","description":"d","needsRestart":false,"source":"Default"}]}""");
         (await CommandLineRunner.RunAsync(daemon.Socket, ["options", "get", "resolver"])).Out.ShouldBe("hosts\n");
         var unknown = await CommandLineRunner.RunAsync(daemon.Socket, ["options", "get", "nope"]);
         unknown.ExitCode.ShouldBe(2);
         unknown.Error.ShouldContain("the options are resolver");
+    }
+
+    [Fact]
+    public async Task Options_list_says_who_set_what()
+    {
+        await using var daemon = (await FakeDaemon.StartAsync()).Answers("GET", "/v1/options", """
+            {"options":[{"key":"a","value":"1","default":"","description":"x","needsRestart":false,"source":"Gateway"},{"key":"b","value":"","default":"2","description":"y","needsRestart":true,"source":"Laptop"}]}
+            """);
+        (await CommandLineRunner.RunAsync(daemon.Socket, ["options", "list"])).Out.ShouldBe("""
+            KEY   VALUE   FROM      DEFAULT   RESTART   WHAT IT IS
+            a     1       gateway   none      no        x
+            b     none    laptop    2         needed    y
+
+            """);
+    }
+
+    [Fact]
+    public async Task Options_unset_says_what_counts_now()
+    {
+        await using var daemon = (await FakeDaemon.StartAsync()).Answers("DELETE", "/v1/options/a", """{"option":{"key":"a","value":"1","default":"","description":"x","needsRestart":false,"source":"Gateway"},"restartNeeded":false}""");
+        (await CommandLineRunner.RunAsync(daemon.Socket, ["options", "unset", "a"])).Out.ShouldBe("a = 1 (gateway)\n");
     }
 
     [Fact]

@@ -2,6 +2,7 @@ using System.Net.Http.Json;
 using System.Net.Sockets;
 using System.Text;
 using Fairlead.Contracts.Errors;
+using Fairlead.Contracts.Gateway;
 using Fairlead.Contracts.Local;
 using Fairlead.Tests.Daemon.Fakes;
 
@@ -133,6 +134,11 @@ public sealed class LocalApiTests : IAsyncLifetime
     [InlineData("resolver", "dns")]
     [InlineData("log-level", "loud")]
     [InlineData("capture", "")]
+    [InlineData("also-proxy-subnets", "10.0.0.0/8,10.0.0.1/8")]
+    [InlineData("never-proxy-subnets", "10.0.0.1")]
+    [InlineData("dns-include-suffixes", "exa mple.com")]
+    [InlineData("virtual-subnet", "246.0.0.0/28")]
+    [InlineData("virtual-subnet", "fd00::/16")]
     [InlineData("colour", "blue")]
     public async Task Options_nonsense_is_a_usage_error(string key, string value)
     {
@@ -149,6 +155,32 @@ public sealed class LocalApiTests : IAsyncLifetime
         daemon = await TestDaemon.StartAsync(host, gateway);
         await daemon.JoinAsync();
         (await daemon.ConsumeAsync("shop/*")).Services[0].Address.ShouldStartWith("127.96.");
+    }
+
+    [Fact]
+    public async Task Settings_of_the_gateway_reach_status_and_options_while_connected_and_the_laptop_s_own_win()
+    {
+        await daemon.JoinAsync();
+        gateway.Set((ClientSettingKeys.AlsoProxySubnets, "10.9.0.0/16, 10.8.0.0/16"), (ClientSettingKeys.Resolver, "telepathy"), ("of-a-later-version", "x"));
+        var status = await daemon.WaitForAsync(LocalApi.Status, LocalJson.Default.DaemonStatus, s => s.Spaces[0].Settings is { Count: > 0 });
+        status.Spaces[0].Settings.ShouldBe([new SpaceSetting(ClientSettingKeys.AlsoProxySubnets, "10.9.0.0/16,10.8.0.0/16", false)]);
+        (await OptionAsync()).ShouldBe(("10.9.0.0/16,10.8.0.0/16", OptionSource.Gateway));
+
+        host.CallerUid = 0;
+        var path = LocalApi.Options + "/" + ClientSettingKeys.AlsoProxySubnets;
+        (await daemon.Client.PutAsJsonAsync(path, new OptionChange("10.7.0.0/16"), LocalJson.Default.OptionChange)).EnsureSuccessStatusCode();
+        (await OptionAsync()).ShouldBe(("10.7.0.0/16", OptionSource.Laptop));
+        (await daemon.GetAsync(LocalApi.Status, LocalJson.Default.DaemonStatus)).Spaces[0].Settings![0].Overridden.ShouldBeTrue();
+
+        (await daemon.Client.DeleteAsync(path)).EnsureSuccessStatusCode();
+        gateway.Set((ClientSettingKeys.AlsoProxySubnets, "10.6.0.0/16"));
+        await daemon.WaitForAsync(LocalApi.Status, LocalJson.Default.DaemonStatus, s => s.Spaces[0].Settings is [{ Value: "10.6.0.0/16" }]);
+        gateway.Set();
+        await daemon.WaitForAsync(LocalApi.Status, LocalJson.Default.DaemonStatus, s => s.Spaces[0].Settings is { Count: 0 });
+        (await OptionAsync()).ShouldBe(("", OptionSource.Default));
+
+        async Task<(string, OptionSource)> OptionAsync() =>
+            (await daemon.GetAsync(LocalApi.Options, LocalJson.Default.OptionList)).Options.Single(o => o.Key == ClientSettingKeys.AlsoProxySubnets) is var option ? (option.Value, option.Source) : default;
     }
 
     [Fact]

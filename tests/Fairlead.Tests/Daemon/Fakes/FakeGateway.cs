@@ -86,6 +86,9 @@ internal sealed class FakeGateway : HttpMessageHandler, ILinks
 
     public void Tell(params ServiceRecord[] services) => Publish([.. services.Select(service => new CatalogEvent(CatalogEventType.Put, "p", service))]);
 
+    public void Set(params (string Key, string Value)[] settings) =>
+        Publish(new CatalogEvent(CatalogEventType.Heartbeat, "p", Settings: settings.ToDictionary(s => s.Key, s => s.Value)));
+
     public void Withdraw(ServiceRecord service) => Publish(new CatalogEvent(CatalogEventType.Delete, "p", service));
 
     /// <summary>The streams break off; followers come back.</summary>

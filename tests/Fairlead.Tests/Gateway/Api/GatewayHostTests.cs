@@ -72,6 +72,15 @@ public sealed class GatewayHostTests : IAsyncLifetime
 
         using var catalog = new StreamReader(await client.GetStreamAsync(GatewayApi.Catalog));
         var first = await ReadUntilAsync(catalog, CatalogEventType.Synced);
+        cluster.Put("/api/v1/namespaces/fairlead/configmaps/fairlead-client", """{"data":{"never-proxy-subnets":"10.8.0.0/16"}}""");
+        (await ReadUntilAsync(catalog, CatalogEventType.Heartbeat))[^1].Settings!["never-proxy-subnets"].ShouldBe("10.8.0.0/16");
+        using (var probe = new HttpClient())
+        {
+            var status = await probe.GetFromJsonAsync(new Uri($"http://127.0.0.1:{gateway.Ports.Health}{ReplicaStatus.Path}"), GatewayJson.Default.ReplicaStatus);
+            status!.People.ShouldBe([new ConnectedPerson("invite:alice", 1)]);
+            status.NotReady.ShouldBeNull();
+        }
+
         first.Where(e => e.Service is not null).Select(e => e.Service!.Name).ShouldBe(["echo"]);
 
         await using var direct = Direct(certificate);

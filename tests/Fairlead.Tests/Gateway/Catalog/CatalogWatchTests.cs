@@ -13,12 +13,14 @@ public sealed class CatalogWatchTests
     private readonly ManualTime time = new();
     private readonly CatalogFeed feed;
     private Rights rights = World.Grant("shop");
+    private readonly ClientSettings settings = new();
     private bool draining;
 
     public CatalogWatchTests()
     {
         feed = new CatalogFeed(world.State, capacity: 8);
         world.State.ServiceChanged = feed.Update;
+        settings.Changed = feed.Wake;
         world.Service("shop/a", "10.96.1.1", 80);
         world.Service("shop/b", "10.96.1.2", 80);
         world.Service("other/c", "10.96.1.3", 80);
@@ -161,6 +163,23 @@ public sealed class CatalogWatchTests
     }
 
     [Fact]
+    public async Task Watch_tells_settings_at_once_and_when_they_change()
+    {
+        settings.Replace(new Dictionary<string, string> { ["also-proxy-subnets"] = "10.9.0.0/16" });
+        var watch = Open(null);
+        (await NextAsync(watch))[^1].Settings!.ShouldBe(new Dictionary<string, string> { ["also-proxy-subnets"] = "10.9.0.0/16" });
+        var next = NextAsync(watch);
+        settings.Replace(new Dictionary<string, string> { ["also-proxy-subnets"] = "10.9.0.0/16", ["empty"] = "" });
+        settings.Replace(new Dictionary<string, string>());
+        var change = (await next).ShouldHaveSingleItem();
+        change.Type.ShouldBe(CatalogEventType.Heartbeat);
+        change.Settings.ShouldNotBeNull().ShouldBeEmpty();
+
+        // Resumed where it was, it hears of them again: they have no position.
+        (await NextAsync(Open(change.Position))).ShouldHaveSingleItem().Settings.ShouldNotBeNull();
+    }
+
+    [Fact]
     public async Task Watch_headless_service_carries_its_endpoints_names()
     {
         world.Service("shop/pg", null, 5432, kind: ServiceKind.Headless);
@@ -171,7 +190,7 @@ public sealed class CatalogWatchTests
     }
 
     private IAsyncEnumerator<IReadOnlyList<CatalogEvent>> Open(string? since) =>
-        new CatalogWatch(feed, "gw", () => rights, () => draining, time).EventsAsync(since, CancellationToken.None).GetAsyncEnumerator();
+        new CatalogWatch(feed, "gw", () => rights, () => settings.Current, () => draining, time).EventsAsync(since, CancellationToken.None).GetAsyncEnumerator();
 
     private static async Task<IReadOnlyList<CatalogEvent>> NextAsync(IAsyncEnumerator<IReadOnlyList<CatalogEvent>> watch)
     {

@@ -1,6 +1,7 @@
 using Fairlead.Contracts.Cluster;
 using Fairlead.Dns.Client;
 using Fairlead.Dns.Messages;
+using Fairlead.Gateway.Cluster;
 using Fairlead.Gateway.Dns;
 using Fairlead.Gateway.Policy;
 using Fairlead.Tunnel;
@@ -62,5 +63,5 @@ public sealed class DnsForwarderTests
         ResolverConfiguration.Parse([]).ShouldBe(new ResolverConfiguration(null, "cluster.local"));
     }
 
-    private static DnsForwarder Forwarder(Rights rights) => new(null, "cluster.local", _ => rights, new DnsClient(), NullLogger<DnsForwarder>.Instance);
+    private static DnsForwarder Forwarder(Rights rights) => new(null, "cluster.local", new ObjectKey("fairlead", "fairlead-gateway"), _ => rights, new DnsClient(), NullLogger<DnsForwarder>.Instance);
 }

@@ -47,6 +47,19 @@ public sealed class FlowPlannerTests
         world.Planner.Plan(Shop, new FlowTarget(TransportProtocol.Udp, "frontend.shop.svc", 80)).Refusal!.Failure.ShouldBe(FlowFailure.NotFound);
     }
 
+    [Theory]
+    [InlineData(false, null, null)]
+    [InlineData(true, null, FlowFailure.Denied)]
+    [InlineData(true, "203.0.113.0/24", null)]
+    public void Plan_address_that_a_gateway_of_some_namespaces_can_t_know_needs_a_grant_that_names_it(bool limited, string? cidr, FlowFailure? expected)
+    {
+        var some = new World(limited);
+        some.Service("shop/bank", "10.96.1.7", 443);
+        some.Slice("shop/bank", "by-hand", 443, ("203.0.113.5", null));
+        var plan = some.Planner.Plan(World.Grant("shop", "*", cidr is null ? [] : [cidr]), new FlowTarget(TransportProtocol.Tcp, "bank.shop.svc", 443));
+        (plan.Refusal?.Failure).ShouldBe(expected);
+    }
+
     /// <summary>A service in a granted namespace whose endpoints somebody pointed elsewhere.</summary>
     [Theory]
     [InlineData("169.254.169.254", 80)]
