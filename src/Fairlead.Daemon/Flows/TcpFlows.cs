@@ -27,9 +27,6 @@ internal sealed partial class TcpFlows(ILoopbackCapture capture, FindDestination
     /// <summary>A TCP client gives up much later; a person doesn't.</summary>
     internal static readonly TimeSpan OpenTimeout = TimeSpan.FromSeconds(10);
 
-    /// <summary>Accepting is cheap; more loops than this don't make it faster.</summary>
-    private static readonly int AcceptLoops = Math.Clamp(Environment.ProcessorCount, 1, 4);
-
     private readonly Outstanding flows = new(MaxFlows);
     private long refused;
     private long overloaded;
@@ -45,10 +42,11 @@ internal sealed partial class TcpFlows(ILoopbackCapture capture, FindDestination
     /// <summary>Accepts until cancelled or the capture is disposed, then resets what is open and waits for it.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
-        await Task.WhenAll(Enumerable.Range(0, AcceptLoops).Select(_ => AcceptAsync(cancellationToken)));
+        await AcceptAsync(cancellationToken);
         await flows.CloseAsync();
     }
 
+    /// <summary>One loop: a second accept that waits at the same socket is woken for each connection only to find none.</summary>
     private async Task AcceptAsync(CancellationToken cancellationToken)
     {
         while (true)

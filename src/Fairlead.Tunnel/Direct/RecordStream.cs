@@ -24,6 +24,9 @@ internal sealed class RecordStream(Socket socket) : Stream
     private int _recordLeft;
     private int _inSize = SmallestBuffer;
 
+    // A wait said that there is something (or the end), and nothing was received since.
+    private bool _readable;
+
     private byte[]? _out;
     private int _outCount;
     private bool _gathering;
@@ -53,9 +56,10 @@ internal sealed class RecordStream(Socket socket) : Stream
     {
         if (buffer.IsEmpty)
         {
-            if (_inStart == _inEnd)
+            if (_inStart == _inEnd && !_readable)
             {
                 await WaitAsync(cancellationToken);
+                _readable = true;
             }
 
             return 0;
@@ -170,7 +174,12 @@ internal sealed class RecordStream(Socket socket) : Stream
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<bool> FillAsync(int atLeast, CancellationToken cancellationToken)
     {
-        await WaitAsync(cancellationToken);
+        if (!_readable)
+        {
+            await WaitAsync(cancellationToken);
+        }
+
+        _readable = false;
         var kept = _inEnd - _inStart;
         if (_in is null || _in.Length < _inSize)
         {
