@@ -7,6 +7,7 @@ using Fairlead.Gateway.Health;
 using Fairlead.Gateway.Identity;
 using Fairlead.Tunnel;
 using Fairlead.Tunnel.Http;
+using Fairlead.Tunnel.Tls;
 using Fairlead.Tunnel.WebSocket;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
@@ -37,13 +38,13 @@ internal sealed class WebServer(
     IFlowHandler flows,
     ILoggerFactory loggers) : IAsyncDisposable
 {
-    /// <summary>Handshakes and joining need a moment each; this many strangers at a time are served.</summary>
+    /// <summary>Handshakes and joining need a moment each; this many connections at a time are of nobody knows whom.</summary>
     private const int MaxStrangers = 512;
 
     private const int MaxConnections = 16384;
     private static readonly TimeSpan HandshakeTimeout = TimeSpan.FromSeconds(10);
 
-    private readonly SemaphoreSlim strangers = new(MaxStrangers);
+    private readonly StrangerLimit strangers = new(MaxStrangers);
     private readonly CancellationTokenSource stopping = new();
     private WebApplication? app;
 
@@ -88,13 +89,14 @@ internal sealed class WebServer(
         }
 
         stopping.Dispose();
-        strangers.Dispose();
     }
 
     private void Configure(KestrelServerOptions kestrel)
     {
         kestrel.AddServerHeader = false;
-        kestrel.Limits.MaxConcurrentConnections = MaxConnections;
+
+        // Not the bound, which strangers could use up, but above both: each of the members' may be inside a WebSocket, which counts, too.
+        kestrel.Limits.MaxConcurrentConnections = (2 * MaxConnections) + MaxStrangers;
         kestrel.Limits.MaxConcurrentUpgradedConnections = MaxConnections;
         kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
         kestrel.Limits.MaxRequestHeadersTotalSize = 16 * 1024;
@@ -112,9 +114,10 @@ internal sealed class WebServer(
         }
     }
 
-    private static void ConfigureHealth(ListenOptions listen)
+    private void ConfigureHealth(ListenOptions listen)
     {
         listen.Protocols = HttpProtocols.Http1;
+        listen.Use(next => connection => AdmitAsync(connection, next));
         listen.Use(next => connection =>
         {
             connection.Features.Set(new HealthListener());
@@ -126,6 +129,7 @@ internal sealed class WebServer(
     private void ConfigureTls(ListenOptions listen)
     {
         listen.Protocols = HttpProtocols.Http1AndHttp2;
+        listen.Use(next => connection => AdmitAsync(connection, next));
         listen.UseHttps(new TlsHandshakeCallbackOptions
         {
             HandshakeTimeout = HandshakeTimeout,
@@ -143,27 +147,27 @@ internal sealed class WebServer(
         listen.Use(next => connection => TrackAsync(connection, next));
     }
 
+    /// <summary>Every connection has a place among the strangers until it is known whose it is. One inside a WebSocket has that one's.</summary>
+    private async Task AdmitAsync(ConnectionContext connection, ConnectionDelegate next)
+    {
+        if (connection.Features.Get<StrangerLimit.Place>() is not null)
+        {
+            await next(connection);
+            return;
+        }
+
+        using var place = strangers.Enter(connection.RemoteEndPoint, () => connection.Abort(new ConnectionAbortedException("its place among strangers went to another")));
+        connection.Features.Set(place);
+        await next(connection);
+    }
+
     /// <summary>Knows every connection by its owner, so that a revocation ends it.</summary>
     private async Task TrackAsync(ConnectionContext connection, ConnectionDelegate next)
     {
         var certificate = connection.Features.Get<ITlsConnectionFeature>()?.ClientCertificate;
         if (certificate is null || certificates.Identify(certificate) is not { } peer)
         {
-            if (!await strangers.WaitAsync(TimeSpan.Zero))
-            {
-                connection.Abort(new ConnectionAbortedException("too many connections of strangers"));
-                return;
-            }
-
-            try
-            {
-                await next(connection);
-            }
-            finally
-            {
-                strangers.Release();
-            }
-
+            await next(connection);
             return;
         }
 
@@ -174,6 +178,7 @@ internal sealed class WebServer(
             return;
         }
 
+        connection.Features.Get<StrangerLimit.Place>()?.Dispose();
         await using var ended = session.Ended.UnsafeRegister(
             static state => ((ConnectionContext)state!).Abort(new ConnectionAbortedException("access was revoked")), connection);
         await next(connection);

@@ -5,6 +5,7 @@ using System.Net.Sockets;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using Fairlead.Tunnel.Dial;
+using Fairlead.Tunnel.Tls;
 using Microsoft.Extensions.Logging;
 
 namespace Fairlead.Tunnel.Direct;
@@ -23,7 +24,7 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
     private readonly TimeProvider _time = time ?? TimeProvider.System;
     private readonly CancellationTokenSource _stop = new();
     private readonly ConcurrentDictionary<DirectServerConnection, Task> _connections = new();
-    private readonly HandshakeLimit _handshakes = new(options.MaxHandshakes);
+    private readonly StrangerLimit _handshakes = new(options.MaxHandshakes);
     private int _sockets;
     private int _disposed;
     private volatile bool _draining;
@@ -212,7 +213,7 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
         SslStream? tls = null;
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
         deadline.CancelAfter(options.HandshakeTimeout);
-        using var slot = _handshakes.Enter(deadline);
+        using var place = _handshakes.Enter(remote, () => Cancel(deadline));
         try
         {
             SocketTuning.Apply(socket);
@@ -249,6 +250,18 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
             tls?.Dispose();
             DirectConnection.Reset(socket);
             return null;
+        }
+    }
+
+    private static void Cancel(CancellationTokenSource handshake)
+    {
+        try
+        {
+            handshake.Cancel();
+        }
+        catch (ObjectDisposedException)
+        {
+            // It ended by itself in this moment.
         }
     }
 

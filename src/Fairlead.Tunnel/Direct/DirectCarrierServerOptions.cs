@@ -19,7 +19,7 @@ public sealed record DirectCarrierServerOptions
     /// <summary>From accept to the end of the TLS handshake.</summary>
     public TimeSpan HandshakeTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>Unfinished handshakes; one more drops the oldest of them, so that peers that never finish can't keep others out.</summary>
+    /// <summary>Unfinished handshakes; one more drops one as <see cref="Tls.StrangerLimit"/> says, so that peers that never finish can't keep others out.</summary>
     public int MaxHandshakes { get; init; } = 256;
 
     /// <summary>Connections at most, idle or in use; each costs about 20 KiB.</summary>

@@ -1,5 +1,6 @@
 using System.Net;
 using Fairlead.Contracts.Gateway;
+using Fairlead.Tunnel.Tls;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
@@ -53,6 +54,12 @@ public static class WebSocketTunnel
             using var socket = await context.WebSockets.AcceptWebSocketAsync();
             IPEndPoint? remote = context.Connection.RemoteIpAddress is { } address ? new(address, context.Connection.RemotePort) : null;
             await using var connection = new WebSocketConnection(new WebSocketByteStream(socket), remote);
+            if (context.Features.Get<StrangerLimit.Place>() is { } place)
+            {
+                // What is inside tells whose the connection is: then both are no strangers' any more.
+                connection.Features.Set(place);
+            }
+
             await using (context.RequestAborted.UnsafeRegister(static c => ((WebSocketConnection)c!).Abort(), connection))
             {
                 if (listener.TryOffer(connection))

@@ -180,6 +180,35 @@ public sealed class GatewayHostTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Strangers_of_one_source_keep_nobody_out_but_themselves()
+    {
+        using var certificate = await JoinAsync();
+        using var member = Client(certificate);
+        using var catalog = await FollowCatalogAsync(member);
+        var flood = new List<Socket>();
+        try
+        {
+            for (var i = 0; i < 700; i++)
+            {
+                var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+                flood.Add(socket);
+                socket.Bind(new IPEndPoint(IPAddress.Parse("127.0.0.2"), 0));
+                await socket.ConnectAsync(IPAddress.Loopback, gateway.Ports.Api);
+            }
+
+            // The first ones made room for the last ones.
+            (await flood[0].ReceiveAsync(new byte[1]).WaitAsync(Limit).ContinueWith(t => t.IsFaulted || t.Result == 0)).ShouldBeTrue();
+            using var another = await JoinAsync();
+            cluster.Put("/api/v1/namespaces/shop/services/late", """{"spec":{"clusterIP":"10.96.0.77","ports":[{"port":80}]}}""");
+            (await ReadUntilAsync(catalog, CatalogEventType.Put).WaitAsync(Limit))[^1].Service!.Name.ShouldBe("late");
+        }
+        finally
+        {
+            flood.ForEach(socket => socket.Dispose());
+        }
+    }
+
+    [Fact]
     public async Task Metrics_are_prometheus_text()
     {
         using var plain = new HttpClient();
