@@ -20,6 +20,9 @@ public sealed partial class SpaceAdministration
     private const int MaxUses = 1000;
     private static readonly TimeSpan LongestInvite = TimeSpan.FromDays(365);
 
+    /// <summary>For so long an expired invite stays, so that whoever uses it is told that it has expired, and not that there is none.</summary>
+    private static readonly TimeSpan KeepExpired = TimeSpan.FromDays(7);
+
     public async Task<Invitation> InviteAsync(ClusterSelection cluster, InviteOptions options, CancellationToken cancellationToken)
     {
         Check(options);
@@ -36,8 +39,10 @@ public sealed partial class SpaceAdministration
             var secret = RandomNumberGenerator.GetBytes(SecretLength);
 
             // By the cluster's clock, which the gateway's is near to; this machine's may be anything.
-            var expires = await client.GetServerTimeAsync(cancellationToken) + options.Expires;
+            var now = await client.GetServerTimeAsync(cancellationToken);
+            var expires = now + options.Expires;
             await client.CreateAsync(Resources.Secrets, MakeInvite(id, secret, expires, options), cancellationToken);
+            await PruneInvitesAsync(client, now, cancellationToken);
             var token = new JoinToken(space.Name, space.Uid, space.Endpoints, space.AuthoritySha256, id, Base64Url.EncodeToString(secret), expires);
             return new Invitation(options.User, space.Name, token.Encode(), expires, options.Uses, options.Namespaces);
         });
@@ -192,6 +197,26 @@ public sealed partial class SpaceAdministration
             await client.PatchAsync(Resources.ConfigMaps, ClusterObjects.Namespace, ClusterObjects.RevocationsConfigMap, change, cancellationToken);
         }
     }
+
+    /// <summary>Removes invites that expired long ago, of everybody. Each expires, also when it was used up before.</summary>
+    private static async Task PruneInvitesAsync(KubernetesClient client, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var invites = await client.ListAsync(Resources.Secrets, ClusterObjects.Namespace, $"{ClusterObjects.ManagedByLabel}={FieldManager}", cancellationToken: cancellationToken);
+            foreach (var invite in invites.Items.Where(i => i.Type == ClusterObjects.InviteSecretType && ExpiryOf(i) is { } expired && expired + KeepExpired < now))
+            {
+                await client.DeleteAsync(Resources.Secrets, ClusterObjects.Namespace, invite.Metadata.Name!, cancellationToken);
+            }
+        }
+        catch (KubernetesException e) when (e.Code == 403)
+        {
+            // Whoever may only invite leaves the clearing up to others.
+        }
+    }
+
+    private static DateTimeOffset? ExpiryOf(Secret invite) =>
+        invite.Data.TryGetValue(InviteKeys.Expires, out var bytes) && DateTimeOffset.TryParse(Encoding.ASCII.GetString(bytes), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at) ? at : null;
 
     private static async Task DeleteInvitesAsync(KubernetesClient client, string user, CancellationToken cancellationToken)
     {

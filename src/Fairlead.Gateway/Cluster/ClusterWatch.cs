@@ -13,6 +13,7 @@ namespace Fairlead.Gateway.Cluster;
 internal sealed partial class ClusterWatch(
     KubernetesClient client, ClusterState state, IReadOnlyList<string> namespaces, Grants grants, Revocations revocations, ClientSettings settings, ILogger<ClusterWatch> logger)
 {
+    private readonly RevocationKeeper keeper = new(client, logger);
     private readonly TaskCompletionSource synced = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     // The state has one writer of each kind; the informers of several namespaces take turns.
@@ -34,7 +35,8 @@ internal sealed partial class ClusterWatch(
                 g => grants.Put(g.Metadata.Name ?? "", g.Spec ?? new GrantSpec(null, null)),
                 g => grants.Put(g.Metadata.Name ?? "", null),
                 stop.Token),
-            Follow(Named(ClusterObjects.RevocationsConfigMap), m => revocations.Replace(m.Data), _ => LogRevocationsDeleted(), stop.Token),
+            Follow(Named(ClusterObjects.RevocationsConfigMap), m => revocations.Replace(keeper.Complete(m.Data)), m => keeper.Restore(m.Data), stop.Token),
+            (keeper.RunAsync(stop.Token), keeper.EnsureAsync(stop.Token)),
             Follow(Named(ClusterObjects.ClientConfigMap), m => settings.Replace(m.Data), _ => settings.Replace(new Dictionary<string, string>()), stop.Token),
         ];
         if (namespaces.Count == 0)
@@ -134,7 +136,4 @@ internal sealed partial class ClusterWatch(
 
     [LoggerMessage(1101, LogLevel.Warning, "the watch of {Kind} broke ({Error}); again in {RetryIn}")]
     private partial void LogWatchFailed(string kind, string error, TimeSpan retryIn);
-
-    [LoggerMessage(1102, LogLevel.Warning, "the ConfigMap of revocations was deleted; what it said stays in force until this gateway restarts")]
-    private partial void LogRevocationsDeleted();
 }

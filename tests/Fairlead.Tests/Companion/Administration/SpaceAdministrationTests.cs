@@ -103,6 +103,22 @@ public sealed class SpaceAdministrationTests : IAsyncLifetime
         grants[0].Verbs.ShouldBe(["consume"]);
     }
 
+    [Theory]
+    [InlineData(-8, "fairlead.dev/invite", false)]
+    [InlineData(-6, "fairlead.dev/invite", true)]
+    [InlineData(1, "fairlead.dev/invite", true)]
+    [InlineData(-400, "Opaque", true)]
+    public async Task Invite_clears_away_what_expired_long_ago(int expiredDays, string type, bool stays)
+    {
+        PublishSpace();
+        var expires = Convert.ToBase64String(System.Text.Encoding.ASCII.GetBytes(DateTimeOffset.UtcNow.AddDays(expiredDays).ToString("O")));
+        cluster.Put(Fairlead + "secrets/fairlead-invite-old", $$"""{"metadata":{"labels":{"app.kubernetes.io/managed-by":"fairlead"} },"type":"{{type}}","data":{"expires":"{{expires}}"} }""");
+
+        await administration.InviteAsync(Selection, new InviteOptions("alice", null, [], TimeSpan.FromDays(7), 1), default);
+
+        (cluster.Get(Fairlead + "secrets/fairlead-invite-old") is not null).ShouldBe(stays);
+    }
+
     [Fact]
     public async Task Invite_without_a_gateway_says_how_to_install_one() =>
         (await CodeAsync(administration.InviteAsync(Selection, new InviteOptions("alice", null, ["shop"], TimeSpan.FromDays(1), 1), default))).ShouldBe("gateway-not-installed");
