@@ -89,10 +89,10 @@ public static class CommandLine
         var json = parse.Tokens.Any(t => t.Value is "json");
         var output = new Output(host.Terminal, json ? OutputFormat.Json : OutputFormat.Table, Palette.For(false, host.Environment), Palette.For(host.Terminal.ErrorIsTerminal, host.Environment));
         var verbs = command.Subcommands.Where(c => !c.Hidden).Select(c => c.Name).ToArray();
-        var (message, why) = (verbs.Length, parse.UnmatchedTokens) switch
+        var (message, why) = (command.Action, parse.UnmatchedTokens) switch
         {
-            (> 0, []) => ($"'{path}' needs a verb", $"it has {string.Join(", ", verbs)}"),
-            (> 0, [var word, ..]) when command.Arguments.Count == 0 => ($"'{path}' has no verb '{word}'", Spelling.Closest(word, verbs) is { } close ? $"did you mean '{close}'?" : $"it has {string.Join(", ", verbs)}"),
+            (null, []) => ($"'{path}' needs a verb", $"it has {string.Join(", ", verbs)}"),
+            (null, [var word, ..]) => ($"'{path}' has no verb '{word}'", Spelling.Closest(word, verbs) is { } close ? $"did you mean '{close}'?" : $"it has {string.Join(", ", verbs)}"),
             _ => ($"'{path}' can't be run like this", string.Join("\n", parse.Errors.Select(e => e.Message))),
         };
         output.Fail(new ErrorInfo(ErrorCategory.Usage, "usage", message, why, $"{path} --help"), null);

@@ -40,6 +40,7 @@ public static class SandboxLauncher
             return status;
         }
 
+        CheckImages(options);
         progress.Report("The sandbox is for trying and testing on one machine. Never use it in production.");
         await CleanAsync(options, keepData: true, cancellationToken);
         CheckAddress(options);
@@ -198,6 +199,19 @@ public static class SandboxLauncher
         {
             throw new SandboxException(
                 $"The address {address} is in use on {taken.Name}: another sandbox, perhaps.", "Take another subnet, for example --subnet 198.18.4.0/30");
+        }
+    }
+
+    /// <summary>Before anything is started: a table with a mistake in it is no reason to start a cluster.</summary>
+    private static void CheckImages(SandboxOptions options)
+    {
+        try
+        {
+            _ = options.ImagesFile is { } file ? ImageTable.Parse(File.ReadAllText(file), new Dictionary<string, string>()) : null;
+        }
+        catch (Exception e) when (e is ImageTableException or IOException or UnauthorizedAccessException)
+        {
+            throw new SandboxException($"{options.ImagesFile} is no table of images: {e.Message}", "docs/sandbox.md shows one.");
         }
     }
 

@@ -73,6 +73,7 @@ internal sealed class SandboxControl : ISandboxControl
             HostSubnet = request.Subnet ?? options.HostSubnet,
             GatewayProgram = Beside("gateway", "fairlead-gateway"),
             ShopProgram = Beside("shop", "fairlead-shop"),
+            ImagesFile = request.Images is { } images ? Path.GetFullPath(images) : null,
         };
     }
 

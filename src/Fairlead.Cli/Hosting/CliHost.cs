@@ -39,6 +39,9 @@ public interface ITerminal
     bool ErrorIsTerminal { get; }
 
     bool InIsTerminal { get; }
+
+    /// <summary>Columns of the terminal; null when neither output is one, or when it doesn't tell.</summary>
+    int? Width { get; }
 }
 
 /// <summary>The standard streams of this process.</summary>
@@ -55,4 +58,6 @@ public sealed class ProcessTerminal : ITerminal
     public bool ErrorIsTerminal => !Console.IsErrorRedirected;
 
     public bool InIsTerminal => !Console.IsInputRedirected;
+
+    public int? Width => (OutIsTerminal || ErrorIsTerminal) && Console.WindowWidth is > 0 and var width ? width : null;
 }

@@ -24,7 +24,8 @@ public interface ISandboxControl
 /// <param name="StateDirectory">null is the default.</param>
 /// <param name="Subnet">The /30 of the link to the host, null is the default.</param>
 /// <param name="With">Names of samples to apply, such as <c>shop</c>.</param>
-public sealed record SandboxRequest(string? StateDirectory, string? Subnet, IReadOnlyList<string> With);
+/// <param name="Images">File with a table of more images, null for none.</param>
+public sealed record SandboxRequest(string? StateDirectory, string? Subnet, IReadOnlyList<string> With, string? Images = null);
 
 /// <param name="Server">URL of the API server; null when it is down.</param>
 public sealed record SandboxState(bool Running, int? Pid, string Kubeconfig, string? Server, IReadOnlyList<SandboxPod> Pods);

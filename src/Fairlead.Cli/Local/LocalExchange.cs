@@ -134,6 +134,7 @@ internal sealed class LocalExchange : IDisposable
         var received = await _socket.ReceiveAsync(_buffer.AsMemory(_end), cancellationToken);
         _end += received;
         _due -= received;
+        CutOff();
         return received > 0 || (_due > 0 ? throw new InvalidDataException("it ended before its announced length") : false);
     }
 
@@ -163,9 +164,20 @@ internal sealed class LocalExchange : IDisposable
             if (line.StartsWith("Content-Length:", StringComparison.OrdinalIgnoreCase) && long.TryParse(line.AsSpan("Content-Length:".Length).Trim(), out var announced))
             {
                 _due = announced - (_end - _start);
+                CutOff();
             }
 
             CompanionIsWanted |= line.StartsWith(CompanionApi.WantedHeader + ":", StringComparison.OrdinalIgnoreCase);
+        }
+    }
+
+    /// <summary>Nothing behind the announced length belongs to the answer.</summary>
+    private void CutOff()
+    {
+        if (_due < 0)
+        {
+            _end += (int)_due.Value;
+            _due = 0;
         }
     }
 }

@@ -55,6 +55,12 @@ internal static class ConsumeView
     /// <summary><c>frontend.shop</c> with the longer names that merely continue it in brackets: <c>frontend.shop (.svc .svc.cluster.local)</c>.</summary>
     public static string Names(IReadOnlyList<string> names)
     {
+        var groups = Group(names);
+        return string.Join(", ", groups.Select(g => g.Suffixes.Count == 0 ? g.Stem : $"{g.Stem} ({string.Join(' ', g.Suffixes)})"));
+    }
+
+    private static List<(string Stem, List<string> Suffixes)> Group(IReadOnlyList<string> names)
+    {
         var groups = new List<(string Stem, List<string> Suffixes)>();
         foreach (var name in names)
         {
@@ -70,11 +76,18 @@ internal static class ConsumeView
             }
         }
 
-        return string.Join(", ", groups.Select(g => g.Suffixes.Count == 0 ? g.Stem : $"{g.Stem} ({string.Join(' ', g.Suffixes)})"));
+        return groups;
     }
 
     public static string Ports(IReadOnlyList<ServicePort> ports) =>
         ports.Count == 0 ? "any" : string.Join(", ", ports.Select(p => $"{p.Port}{(p.Protocol == TransportProtocol.Udp ? "/udp" : "")}"));
+
+    /// <summary>What may follow every name of every service, so that it needn't be said in each row; empty when they differ.</summary>
+    private static List<string> CommonSuffixes(IReadOnlyList<ConsumedService> services)
+    {
+        var all = services.SelectMany(s => Group(s.Names)).Where(g => g.Stem.Contains('.')).Select(g => g.Suffixes).ToArray();
+        return all.Length > 0 && all.All(suffixes => suffixes.SequenceEqual(all[0])) ? all[0] : [];
+    }
 
     private static void WriteServices(Output output, ConsumeState state)
     {
@@ -84,6 +97,7 @@ internal static class ConsumeView
             return;
         }
 
+        var common = CommonSuffixes(state.Services);
         var table = new Table("SERVICE", "ADDRESS", "PORTS", "NAMES");
         foreach (var service in state.Services)
         {
@@ -91,14 +105,18 @@ internal static class ConsumeView
                 new Cell($"{service.Namespace}/{service.Name}", service.Problem is null ? Style.Plain : Style.Bad),
                 service.Address,
                 Ports(service.Ports),
-                Names(service.Names));
+                common.Count == 0 ? Names(service.Names) : string.Join(", ", Group(service.Names).Select(g => g.Stem)));
         }
 
         output.Show(table);
+        if (common.Count > 0)
+        {
+            output.Note($"Names with a dot are known with {string.Join(" and ", common)} behind them, too.");
+        }
+
         foreach (var service in state.Services.Where(s => s.Problem is not null))
         {
             output.Warn($"{service.Namespace}/{service.Name}: {service.Problem}");
         }
     }
-
 }

@@ -71,5 +71,7 @@ internal sealed class LiveView : IDisposable
         public bool ErrorIsTerminal => true;
 
         public bool InIsTerminal => terminal.InIsTerminal;
+
+        public int? Width => terminal.Width;
     }
 }

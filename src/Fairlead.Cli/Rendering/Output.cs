@@ -53,12 +53,12 @@ internal sealed class Output(ITerminal terminal, OutputFormat format, Palette pa
 
     public void Line(Cell cell) => terminal.Out.WriteLine(palette.Paint(cell));
 
-    public void Show(Table table) => table.Write(terminal.Out, palette);
+    public void Show(Table table) => table.Write(terminal.Out, palette, terminal.OutIsTerminal ? terminal.Width : null);
 
     /// <summary>What is said besides the result: on standard error, so that a pipe gets the result alone.</summary>
-    public void Note(string text) => terminal.Error.WriteLine(text);
+    public void Note(string text) => terminal.Error.WriteLine(Prose.Wrap(text, ErrorWidth, 0, 0));
 
-    public void Warn(string text) => terminal.Error.WriteLine(errorPalette.Paint(new Cell("warning: ", Style.Warning)) + text);
+    public void Warn(string text) => WriteLabelled(new Cell("warning: ", Style.Warning), text);
 
     public void Fail(ErrorInfo error, string? details)
     {
@@ -68,14 +68,15 @@ internal sealed class Output(ITerminal terminal, OutputFormat format, Palette pa
             return;
         }
 
-        terminal.Error.WriteLine(errorPalette.Paint(new Cell("error: ", Style.Bad)) + error.Message);
+        WriteLabelled(new Cell("error: ", Style.Bad), error.Message);
         if (!string.IsNullOrEmpty(error.Why))
         {
-            terminal.Error.WriteLine("  why:  " + Indent(error.Why));
+            WriteLabelled("  why:  ", error.Why);
         }
 
         if (!string.IsNullOrEmpty(error.Hint))
         {
+            // Never broken: mostly a command, which is to be pasted.
             terminal.Error.WriteLine("  next: " + Indent(error.Hint));
         }
 
@@ -83,6 +84,15 @@ internal sealed class Output(ITerminal terminal, OutputFormat format, Palette pa
         {
             terminal.Error.WriteLine(details);
         }
+    }
+
+    private int? ErrorWidth => terminal.ErrorIsTerminal ? terminal.Width : null;
+
+    private void WriteLabelled(Cell label, string text)
+    {
+        var indent = label.Text.Length;
+        var lines = text.ReplaceLineEndings("\n").Split('\n').Select(line => Prose.Wrap(line, ErrorWidth, indent, indent));
+        terminal.Error.WriteLine(errorPalette.Paint(label) + string.Join("\n" + new string(' ', indent), lines));
     }
 
     private static string Indent(string text) => text.ReplaceLineEndings("\n").Replace("\n", "\n        ", StringComparison.Ordinal);

@@ -17,14 +17,14 @@ internal static class StatusView
         }
 
         output.Line("");
-        WriteSpaces(output, status.Spaces, now);
+        WriteSpaces(output, status.Spaces);
         WriteSettings(output, status.Spaces);
         WriteProblems(output, status.Spaces);
     }
 
-    public static void WriteSpaces(Output output, IReadOnlyList<SpaceStatus> spaces, DateTimeOffset now)
+    public static void WriteSpaces(Output output, IReadOnlyList<SpaceStatus> spaces)
     {
-        var table = new Table("", "SPACE", "SUBJECT", "LINK", "SINCE", "CARRIER", "RTT", "SERVICES", "CONSUMED", "FLOWS", "SENT", "RECEIVED");
+        var table = new Table("", "SPACE", "SUBJECT", "LINK", "CARRIER", "RTT", "CONSUMED", "FLOWS");
         foreach (var space in spaces)
         {
             table.Add(
@@ -32,14 +32,10 @@ internal static class StatusView
                 space.Name,
                 space.Subject,
                 Link(space.Link),
-                Humane.Age(now - space.Since),
                 space.Carrier ?? "-",
                 space.RoundTripMilliseconds is { } rtt ? $"{rtt:F1} ms" : "-",
-                $"{space.Services}",
-                $"{space.Consumed}",
-                $"{space.OpenFlows}",
-                Humane.Bytes(space.BytesSent),
-                Humane.Bytes(space.BytesReceived));
+                $"{space.Consumed} of {space.Services}",
+                $"{space.OpenFlows}");
         }
 
         output.Show(table);

@@ -18,12 +18,12 @@ internal readonly record struct Cell(string Text, Style Style = Style.Plain)
 }
 
 /// <summary>
-/// Columns aligned by spaces, as kubectl's: what a person reads and <c>awk</c> splits. Lines are never wrapped or cut here, so what is piped is
-/// whole; nothing is written after the last column.
+/// Columns aligned by spaces, as kubectl's: what a person reads and <c>awk</c> splits. Nothing is ever cut; only on a terminal the last column is
+/// wrapped, so what is piped is one line a row. Nothing is written after the last column.
 /// </summary>
 internal sealed class Table(params string[] columns)
 {
-    private const int Gap = 3;
+    private const int Gap = 2;
 
     private readonly List<Cell[]> _rows = [];
 
@@ -39,17 +39,18 @@ internal sealed class Table(params string[] columns)
         _rows.Add(cells);
     }
 
-    public void Write(TextWriter writer, Palette palette)
+    /// <param name="width">Columns of the terminal that it is for; null when it is for none.</param>
+    public void Write(TextWriter writer, Palette palette, int? width = null)
     {
         var widths = columns.Select((column, i) => _rows.Select(row => row[i].Text.Length).Append(column.Length).Max()).ToArray();
-        WriteRow(writer, widths, palette, columns.Select(c => new Cell(c, Style.Strong)).ToArray());
+        WriteRow(writer, widths, palette, width, columns.Select(c => new Cell(c, Style.Strong)).ToArray());
         foreach (var row in _rows)
         {
-            WriteRow(writer, widths, palette, row);
+            WriteRow(writer, widths, palette, width, row);
         }
     }
 
-    private static void WriteRow(TextWriter writer, int[] widths, Palette palette, Cell[] cells)
+    private static void WriteRow(TextWriter writer, int[] widths, Palette palette, int? width, Cell[] cells)
     {
         var last = cells.Length - 1;
         while (last > 0 && cells[last].Text.Length == 0)
@@ -58,15 +59,13 @@ internal sealed class Table(params string[] columns)
         }
 
         var line = new StringBuilder();
-        for (var i = 0; i <= last; i++)
+        for (var i = 0; i < last; i++)
         {
-            palette.Append(line, cells[i]);
-            if (i < last)
-            {
-                line.Append(' ', widths[i] - cells[i].Text.Length + Gap);
-            }
+            palette.Append(line, cells[i]).Append(' ', widths[i] - cells[i].Text.Length + Gap);
         }
 
+        var start = widths.Take(last).Sum(w => w + Gap);
+        palette.Append(line, cells[last] with { Text = Prose.Wrap(cells[last].Text, width, start, start) });
         writer.WriteLine(line);
     }
 }

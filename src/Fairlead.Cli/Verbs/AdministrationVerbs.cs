@@ -10,6 +10,9 @@ internal sealed class AdministrationVerbs(CliHost host, CommonOptions common)
 {
     private const string DefaultImage = "fairlead/fairlead:dev";
 
+    /// <summary>Of a join token.</summary>
+    private static readonly TimeSpan DefaultLifetime = TimeSpan.FromDays(30);
+
     public Command BuildGateway()
     {
         var gateway = new Verb("gateway", "The gateway of a space, in the cluster", "fairlead gateway install --space-name team", "fairlead gateway status");
@@ -107,9 +110,8 @@ internal sealed class AdministrationVerbs(CliHost host, CommonOptions common)
         };
         var expires = new Option<TimeSpan>("--expires")
         {
-            Description = "How long the token can be used to join: 30d, 12h, 90m",
+            Description = "How long the token can be used to join: 12h, 90m, 7d; 30d when left out",
             HelpName = "DURATION",
-            DefaultValueFactory = _ => TimeSpan.FromDays(30),
             CustomParser = result =>
             {
                 var text = result.Tokens[0].Value;
@@ -138,9 +140,9 @@ internal sealed class AdministrationVerbs(CliHost host, CommonOptions common)
             .Does(host, common, async (context, cancellationToken) =>
             {
                 var rules = (context.Get(namespaces) ?? []).SelectMany(n => n.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)).ToArray();
-                var options = new InviteOptions(context.Parse.GetRequiredValue(user), context.Get(group), rules, context.Parse.GetValue(expires), context.Parse.GetValue(uses));
+                var options = new InviteOptions(context.Parse.GetRequiredValue(user), context.Get(group), rules, context.Parse.GetResult(expires) is null ? DefaultLifetime : context.Parse.GetValue(expires), context.Parse.GetValue(uses));
                 var invitation = await host.Administration().InviteAsync(context.Cluster, options, cancellationToken);
-                context.Output.Show(invitation, CliJson.Default.Invitation, (output, i) => WriteInvitation(output, i, host.Time.GetUtcNow()));
+                context.Output.Show(invitation, CliJson.Default.Invitation, WriteInvitation);
             }));
         invite.Arguments.Add(user);
         invite.Options.Add(group);
@@ -158,10 +160,10 @@ internal sealed class AdministrationVerbs(CliHost host, CommonOptions common)
     }
 
     /// <summary>The token alone goes to standard output, so that it can be piped to <c>fairlead join -</c>.</summary>
-    private static void WriteInvitation(Output output, Invitation invitation, DateTimeOffset now)
+    private static void WriteInvitation(Output output, Invitation invitation)
     {
         var what = invitation.Namespaces.Count == 0 ? "nothing yet (no --namespaces)" : string.Join(", ", invitation.Namespaces);
-        output.Note($"{invitation.User} may join space {invitation.Space} {Humane.Plural(invitation.Uses, "time")} within {Humane.Age(invitation.Expires - now)}, and consume: {what}");
+        output.Note($"{invitation.User} may join space {invitation.Space} {Humane.Plural(invitation.Uses, "time")} until {invitation.Expires:yyyy-MM-dd HH:mm} UTC, and consume: {what}");
         output.Note("Hand over this token; it is shown once and stored nowhere. It is used with: fairlead join TOKEN");
         output.Line(invitation.Token);
     }

@@ -11,14 +11,21 @@ internal sealed class SandboxVerbs(CliHost host, CommonOptions common)
 {
     private const string Limits = """
         Limits:
-          It is for trying fairlead and for tests, never for production. It needs root and Linux.
-          Pods are processes of this host in namespaces of their own: no images, no registry, one node.
-          No resource limits, no NetworkPolicy, no LoadBalancer, no Ingress, no conflict detection in server-side apply.
+          For trying fairlead and for tests, never for production. Needs root and Linux.
+          One node; pods are processes of this host, images a table of its programs.
+          Requests and limits of processor and memory have no effect.
+          Pods with hostNetwork, hostPID, hostIPC or a shared process namespace don't
+          start. No gRPC probes, no kubectl port-forward.
+          No Jobs, CronJobs, DaemonSets, autoscalers, Ingresses or NetworkPolicies;
+          LoadBalancers get no address. Server-side apply finds no conflicts.
+          'down' removes volumes, too.
           What it lacks answers 404 or 501 with a Status, never a made-up success.
+          All of it: docs/sandbox.md
 
         """;
 
     private readonly Option<string?> _stateDirectory = new("--state-dir") { Description = "Where it keeps its objects and volumes", HelpName = "DIR" };
+    private readonly Option<string?> _images = new("--images") { Description = "JSON file: which program of this host stands for which other image (docs/sandbox.md)", HelpName = "FILE" };
     private readonly Option<string?> _subnet = new("--subnet") { Description = "The /30 of its link to this host, so that several can run", HelpName = "CIDR" };
 
     public Command Build()
@@ -39,6 +46,7 @@ internal sealed class SandboxVerbs(CliHost host, CommonOptions common)
                 ShowUp(context, state);
             }));
         up.Options.Add(with);
+        up.Options.Add(_images);
         sandbox.Subcommands.Add(up);
 
         sandbox.Subcommands.Add(WithPlace(new Verb("down", "End the cluster and remove every trace of it, volumes too", "sudo fairlead sandbox down")
@@ -72,6 +80,7 @@ internal sealed class SandboxVerbs(CliHost host, CommonOptions common)
                 ShowUp(context, state);
             }));
         reset.Options.Add(with);
+        reset.Options.Add(_images);
         sandbox.Subcommands.Add(reset);
 
         sandbox.Subcommands.Add(Kubectl());
@@ -118,7 +127,7 @@ internal sealed class SandboxVerbs(CliHost host, CommonOptions common)
         return verb;
     }
 
-    private SandboxRequest Request(VerbContext context, IReadOnlyList<string>? with = null) => new(context.Get(_stateDirectory), context.Get(_subnet), with ?? []);
+    private SandboxRequest Request(VerbContext context, IReadOnlyList<string>? with = null) => new(context.Get(_stateDirectory), context.Get(_subnet), with ?? [], context.Get(_images));
 
     private static void ShowUp(VerbContext context, SandboxState state) =>
         context.Output.Show(state, CliJson.Default.SandboxState, (output, s) => output.Line($"The cluster is up. Its kubeconfig: {s.Kubeconfig}"));
@@ -139,10 +148,10 @@ internal sealed class SandboxVerbs(CliHost host, CommonOptions common)
         }
 
         output.Line("");
-        var table = new Table("NAMESPACE", "POD", "PHASE", "READY", "RESTARTS", "ADDRESS");
+        var table = new Table("NAMESPACE", "POD", "STATUS", "RESTARTS", "ADDRESS");
         foreach (var pod in state.Pods)
         {
-            table.Add(pod.Namespace, pod.Name, pod.Phase, pod.Ready ? new Cell("yes", Style.Good) : new Cell("no", Style.Warning), $"{pod.Restarts}", pod.Address ?? "-");
+            table.Add(pod.Namespace, pod.Name, pod.Ready ? new Cell("Ready", Style.Good) : new Cell(pod.Phase, Style.Warning), $"{pod.Restarts}", pod.Address ?? "-");
         }
 
         output.Show(table);

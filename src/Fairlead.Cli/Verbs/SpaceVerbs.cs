@@ -49,8 +49,9 @@ internal sealed class SpaceVerbs(CliHost host, CommonOptions common, DynamicValu
                     return;
                 }
 
-                StatusView.WriteSpaces(output, value.Spaces, host.Time.GetUtcNow());
+                StatusView.WriteSpaces(output, value.Spaces);
             }, cancellationToken));
+        list.Options.Add(common.Watch);
         yield return list;
 
         var name = new Argument<string>("NAME") { HelpName = "NAME", Description = "Name of a joined space" };

@@ -43,4 +43,6 @@ internal sealed class FakeTerminal(string input, TextWriter output, TextWriter e
     public bool ErrorIsTerminal => false;
 
     public bool InIsTerminal => terminal;
+
+    public int? Width => terminal ? 80 : null;
 }

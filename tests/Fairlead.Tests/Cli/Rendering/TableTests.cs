@@ -12,21 +12,45 @@ public sealed class TableTests
         table.Add("shop/frontend", "127.72.0.10", "");
 
         Render(table, colours: false).ShouldBe("""
-            SERVICE         ADDRESS       NAMES
-            shop/a          127.72.0.1    a.shop
-            shop/frontend   127.72.0.10
+            SERVICE        ADDRESS      NAMES
+            shop/a         127.72.0.1   a.shop
+            shop/frontend  127.72.0.10
 
             """);
     }
 
     [Fact]
-    public void Table_never_cuts_or_wraps_a_long_cell()
+    public void Table_that_is_piped_neither_cuts_nor_wraps_a_long_cell()
     {
         var text = new string('x', 5000);
         var table = new Table("NAME", "TEXT");
         table.Add("a", text);
-        Render(table, colours: false).Split('\n')[1].ShouldBe("a      " + text);
+        Render(table, colours: false).Split('\n')[1].ShouldBe("a     " + text);
     }
+
+    [Fact]
+    public void Table_on_a_terminal_wraps_its_last_column_between_words()
+    {
+        var table = new Table("CHECK", "WHAT WAS FOUND");
+        table.Add("hosts file", "/etc/hosts is readable and holds 9 of our lines.");
+        using var writer = new StringWriter { NewLine = "\n" };
+        table.Write(writer, new Palette(false), width: 40);
+
+        writer.ToString().ShouldBe("""
+            CHECK       WHAT WAS FOUND
+            hosts file  /etc/hosts is readable and
+                        holds 9 of our lines.
+
+            """);
+    }
+
+    [Theory]
+    [InlineData("short", 80, "short")]
+    [InlineData("several words that do not fit", 14, "several words that do not fit")]
+    [InlineData("several words that do not fit", 24, "several words that do\n  not fit")]
+    [InlineData("one-word-that-is-longer-than-a-line and more", 24, "one-word-that-is-longer-than-a-line\n  and more")]
+    public void Prose_breaks_between_words_where_there_is_room_for_some(string text, int width, string expected) =>
+        Prose.Wrap(text, width, used: 2, indent: 2).ShouldBe(expected);
 
     [Fact]
     public void Table_colours_do_not_shift_columns()

@@ -17,11 +17,11 @@ public sealed class ConsumeVerbTests
         outcome.ExitCode.ShouldBe(0, outcome.Error);
         daemon.Asked.ShouldHaveSingleItem().ShouldBe("""POST /v1/consume {"add":["shop/*","!shop/metrics"],"remove":null,"replace":null}""");
         outcome.Out.ShouldBe("""
-            SERVICE         ADDRESS      PORTS   NAMES
-            shop/frontend   127.72.0.1   80      frontend.shop (.svc)
+            SERVICE        ADDRESS     PORTS  NAMES
+            shop/frontend  127.72.0.1  80     frontend.shop
 
             """);
-        outcome.Error.ShouldContain("warning: nobody answers to dev/*");
+        outcome.Error.ShouldBe("Consuming shop/* !shop/metrics\nNames with a dot are known with .svc behind them, too.\nwarning: nobody answers to dev/*\n");
     }
 
     [Fact]

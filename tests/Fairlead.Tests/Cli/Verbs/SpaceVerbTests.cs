@@ -68,8 +68,8 @@ public sealed class SpaceVerbTests
         var outcome = await CommandLineRunner.RunAsync(daemon.Socket, ["services", "list", "-n", "shop", "--space", "team"]);
         outcome.ExitCode.ShouldBe(0, outcome.Error);
         outcome.Out.ShouldBe("""
-            NAMESPACE   SERVICE   KIND       PORTS   CONSUMED
-            shop        db        Headless   5432    yes
+            NAMESPACE  SERVICE  KIND      PORTS  CONSUMED
+            shop       db       Headless  5432   yes
 
             """);
     }
