@@ -90,8 +90,7 @@ public readonly record struct FlowOpening<T>(T? Flow, FlowRefusal? Refusal)
 /// <summary>What the laptop's end opens flows with; the carriers and the link of several carriers implement it.</summary>
 public interface IFlowOpener
 {
-    /// <param name="early">What may travel with the open, if anything; where a carrier leaves it alone, the relay writes it.</param>
-    ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, EarlyData? early, CancellationToken cancellationToken);
+    ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, CancellationToken cancellationToken);
 
     ValueTask<FlowOpening<IDatagramFlow>> OpenDatagramsAsync(FlowTarget target, CancellationToken cancellationToken);
 }

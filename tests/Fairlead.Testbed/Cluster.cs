@@ -1,30 +1,44 @@
+using Fairlead.Testbed.Clusters;
 
 namespace Fairlead.Testbed;
 
-/// <summary>The embedded cluster on a host of its own, with the shop and the gateway in it.</summary>
+/// <summary>
+/// A cluster with the shop and the gateway in it, and the machine that laptops are connected to. It is the embedded one, or with FAIRLEAD_E2E_KUBECONFIG
+/// and FAIRLEAD_E2E_IMAGE (see docs/testing.md) one that is there already.
+/// </summary>
 public sealed class Cluster : IAsyncDisposable
 {
-    public const string Kubeconfig = "/var/lib/fairlead-sandbox/kubeconfig";
+    /// <summary>An admin's, on <see cref="Host"/>.</summary>
+    public const string Kubeconfig = "/etc/cluster.kubeconfig";
 
+    private readonly IClusterProvider _provider;
     private int _laptops;
 
-    private Cluster(Host host) => Host = host;
+    private Cluster(Host host, IClusterProvider provider)
+    {
+        Host = host;
+        _provider = provider;
+    }
 
-    /// <summary>The machine that the cluster runs on; laptops are connected to it by cables.</summary>
+    /// <summary>The machine that leads to the cluster (the embedded one runs there); laptops are connected to it by cables.</summary>
     public Host Host { get; }
+
+    /// <summary>A node's address, as laptops see it; NodePorts answer there.</summary>
+    public string NodeAddress => _provider.NodeAddress;
+
+    /// <summary>The API server's address and port, as laptops see them.</summary>
+    public (string Address, int Port) ApiServer => _provider.ApiServer;
 
     public static async Task<Cluster> CreateAsync()
     {
-        var cluster = new Cluster(await Host.CreateAsync("world"));
+        var cluster = new Cluster(await Host.CreateAsync("world"), Provider());
         try
         {
-            (await cluster.FairleadAsync(["sandbox", "up", "--with", "shop"], TimeSpan.FromSeconds(120))).ShouldSucceed();
-            (await cluster.FairleadAsync(["gateway", "install", "--kubeconfig", Kubeconfig], TimeSpan.FromSeconds(120))).ShouldSucceed();
-            await Shell.EventuallyAsync("every pod of the shop is ready", async () =>
-            {
-                var pods = (await cluster.KubectlAsync("get", "pods", "-n", "shop", "--no-headers")).Text;
-                return pods.Length > 0 && pods.Split('\n').All(p => p.Contains("1/1") && p.Contains("Running"));
-            }, TimeSpan.FromSeconds(60));
+            await cluster._provider.BringUpAsync(cluster.Host);
+            string[] image = cluster._provider.GatewayImage is { } name ? ["--image", name] : [];
+            (await cluster.FairleadAsync(["gateway", "install", "--kubeconfig", Kubeconfig, .. image], TimeSpan.FromSeconds(120))).ShouldSucceed();
+            await cluster._provider.ExposeGatewayAsync(cluster.Host);
+            await cluster._provider.AwaitShopAsync(cluster.Host);
             return cluster;
         }
         catch
@@ -34,6 +48,12 @@ public sealed class Cluster : IAsyncDisposable
             throw;
         }
     }
+
+    /// <summary>Why the cluster has no such thing; null when it has.</summary>
+    public string? WhyWithout(ClusterFeature feature) => _provider.WhyWithout(feature);
+
+    /// <summary>Image and command of a container that plays one of the shop's roles, as a YAML flow fragment.</summary>
+    public string ShopContainer(string role) => $"image: \"{_provider.ShopImage}\", command: [/opt/shop/fairlead-shop, {role}]";
 
     public async Task PrintLogsAsync()
     {
@@ -88,7 +108,9 @@ public sealed class Cluster : IAsyncDisposable
         var laptop = await NewLaptopAsync(bindMountedHosts);
         try
         {
-            await JoinAsync(laptop, namespaces);
+            laptop.User = $"user{laptop.Number}";
+            var token = await InviteAsync(laptop.User, namespaces);
+            (await laptop.FairleadAsync("join", token)).ShouldSucceed();
             return laptop;
         }
         catch
@@ -99,16 +121,21 @@ public sealed class Cluster : IAsyncDisposable
         }
     }
 
-    /// <summary>Invites a user of the laptop's own for <paramref name="namespaces"/> and joins.</summary>
-    public async Task JoinAsync(Laptop laptop, string namespaces)
-    {
-        laptop.User = $"user{laptop.Number}";
-        (await laptop.FairleadAsync("join", await InviteAsync(laptop.User, namespaces))).ShouldSucceed();
-    }
-
     public async ValueTask DisposeAsync()
     {
-        await FairleadAsync(["sandbox", "down"], TimeSpan.FromSeconds(30));
+        await _provider.TakeDownAsync(Host);
         await Host.DisposeAsync();
+    }
+
+    private static IClusterProvider Provider()
+    {
+        if (Environment.GetEnvironmentVariable("FAIRLEAD_E2E_KUBECONFIG") is not { Length: > 0 } kubeconfig)
+        {
+            return new EmbeddedCluster();
+        }
+
+        return Environment.GetEnvironmentVariable("FAIRLEAD_E2E_IMAGE") is { Length: > 0 } image
+            ? new GivenCluster(kubeconfig, image)
+            : throw new InvalidOperationException("FAIRLEAD_E2E_KUBECONFIG takes FAIRLEAD_E2E_IMAGE with it: the image, by a name that the cluster's nodes can pull or have");
     }
 }

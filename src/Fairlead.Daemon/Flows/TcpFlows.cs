@@ -120,8 +120,7 @@ internal sealed partial class TcpFlows(ILoopbackCapture capture, FindDestination
         }
 
         connection.Socket.NoDelay = true;
-        var early = new EarlyData(connection.Socket);
-        var (flow, refusal) = await OpenAsync(destination, early, cancellationToken);
+        var (flow, refusal) = await OpenAsync(destination, cancellationToken);
         if (flow is null)
         {
             Interlocked.Increment(ref refused);
@@ -130,17 +129,17 @@ internal sealed partial class TcpFlows(ILoopbackCapture capture, FindDestination
             return;
         }
 
-        var ending = await FlowRelay.RunAsync(flow, early, destination.Counters, cancellationToken);
+        var ending = await FlowRelay.RunAsync(flow, connection.Socket, destination.Counters, cancellationToken);
         LogEnded(destination.Target, ending.Reason, ending.Message, ending.BytesFromSocket, ending.BytesToSocket);
     }
 
-    private async Task<FlowOpening<IFlow>> OpenAsync(FlowDestination destination, EarlyData early, CancellationToken cancellationToken)
+    private async Task<FlowOpening<IFlow>> OpenAsync(FlowDestination destination, CancellationToken cancellationToken)
     {
         using var deadline = new CancellationTokenSource(OpenTimeout, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
         try
         {
-            return await destination.Opener.OpenAsync(destination.Target, early, either.Token);
+            return await destination.Opener.OpenAsync(destination.Target, either.Token);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {

@@ -71,12 +71,7 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
         CloseIdle(TimeSpan.Zero);
         try
         {
-            var ended = Task.WhenAll(_connections.Values).WaitAsync(deadline, _time, cancellationToken);
-            await Task.WhenAny(ended, Task.Delay(DirectServerConnection.FarewellTimeout, _time, cancellationToken));
-
-            // Laptops that sleep hear no farewell.
-            CloseIdle(TimeSpan.Zero);
-            await ended;
+            await Task.WhenAll(_connections.Values).WaitAsync(deadline, _time, cancellationToken);
         }
         catch (Exception e) when (e is TimeoutException or OperationCanceledException)
         {

@@ -5,8 +5,7 @@ namespace Fairlead.Tunnel.Direct;
 
 /// <summary>A connection out of the pool, and its first frame, which was awaited while it was idle too.</summary>
 /// <param name="WasIdle">It may have died without our knowing.</param>
-/// <param name="Doubtful">It was idle for so long that this is not even unlikely.</param>
-internal readonly record struct PooledConnection(DirectConnection Connection, Task<FrameHeader> Next, bool WasIdle, bool Doubtful = false);
+internal readonly record struct PooledConnection(DirectConnection Connection, Task<FrameHeader> Next, bool WasIdle);
 
 /// <summary>
 /// Warm connections to one gateway. The newest idle one is taken first; without one, a taker waits for whichever comes first, a new
@@ -16,9 +15,6 @@ internal sealed partial class DirectConnectionPool(DirectDialer dialer, DirectCa
 {
     /// <summary>Handshakes at a time: more would only make each of them slower.</summary>
     private const int MaxDials = 64;
-
-    /// <summary>A middlebox forgets, a laptop sleeps: bytes that can't be sent twice don't go first on a connection that was idle for longer.</summary>
-    private static readonly TimeSpan DoubtfulAfter = TimeSpan.FromSeconds(10);
 
     private static readonly TimeSpan QuietPeriod = TimeSpan.FromSeconds(10);
 
@@ -71,7 +67,7 @@ internal sealed partial class DirectConnectionPool(DirectDialer dialer, DirectCa
                 _idle.RemoveAt(_idle.Count - 1);
                 if (!idle.Next.IsCompleted && ReferenceEquals(idle.Connection.LocalCertificate, current))
                 {
-                    return new PooledConnection(idle.Connection, idle.Next, WasIdle: true, Doubtful: time.GetElapsedTime(idle.Since) > DoubtfulAfter);
+                    return new PooledConnection(idle.Connection, idle.Next, WasIdle: true);
                 }
 
                 // Its watch disposes it.

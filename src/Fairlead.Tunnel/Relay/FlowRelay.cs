@@ -29,22 +29,14 @@ public sealed record RelayEnding(RelayEnd Reason, FlowFailure Failure, long Byte
 public static class FlowRelay
 {
     /// <summary>Runs until both directions completed or either side failed; disposes both the flow and the socket. Never throws for what a peer did.</summary>
-    public static Task<RelayEnding> RunAsync(IFlow flow, Socket socket, FlowCounters counters, CancellationToken cancellationToken) =>
-        RunAsync(flow, new EarlyData(socket), counters, cancellationToken);
-
-    /// <param name="early">The socket, and what was read from it before the flow was open.</param>
-    public static async Task<RelayEnding> RunAsync(IFlow flow, EarlyData early, FlowCounters counters, CancellationToken cancellationToken)
+    public static async Task<RelayEnding> RunAsync(IFlow flow, Socket socket, FlowCounters counters, CancellationToken cancellationToken)
     {
-        var socket = early.Socket;
         counters.Opened();
         TunnelMetrics.RelayStarted();
-        var relay = new Relay(flow, early, counters);
+        var relay = new Relay(flow, socket, counters);
         await using (cancellationToken.UnsafeRegister(static r => ((Relay)r!).End(RelayEnd.Cancelled, FlowFailure.Reset, "cancelled"), relay))
         {
-            // The direction that rarely has anything at first is the first to start: its first wait gives this stack to the other.
-            var back = relay.ToSocketAsync();
-            await relay.FromSocketAsync();
-            await back;
+            await Task.WhenAll(relay.FromSocketAsync(), relay.ToSocketAsync());
         }
 
         // Before the dispose: a completed flow's connection then serves others.
@@ -56,7 +48,7 @@ public static class FlowRelay
         return ending;
     }
 
-    private sealed class Relay(IFlow flow, EarlyData early, FlowCounters counters)
+    private sealed class Relay(IFlow flow, Socket socket, FlowCounters counters)
     {
         /// <summary>Idle flows hold no buffer, busy ones one in each direction: small until a read fills it.</summary>
         private const int SmallestChunk = 16 * 1024;
@@ -64,10 +56,6 @@ public static class FlowRelay
         /// <summary>15 TLS records: with what TLS adds they fit the 256 KiB that <see cref="RecordStream"/> sends at once. (Measured, Gbit/s per core: 16 KiB 3.2, 64 KiB 4.0, 128 KiB 4.1, 256 KiB 4.3.)</summary>
         private const int LargestChunk = 240 * 1024;
 
-        /// <summary>Turns that need no waiting, after which others get the thread: with completions on the event threads one busy flow would keep it.</summary>
-        private const int MaxTurns = 32;
-
-        private readonly Socket socket = early.Socket;
         private readonly Lock _lock = new();
         private RelayEnding? _ending;
         private long _fromSocket;
@@ -97,26 +85,13 @@ public static class FlowRelay
 
         public async Task FromSocketAsync()
         {
+            // The first await must not run on the caller's stack: a busy socket would keep the other direction from starting.
+            await Task.Yield();
             try
             {
                 var headroom = (flow as IHeadroomFlow)?.Headroom ?? 0;
                 var size = SmallestChunk;
-                if (!early.Taken.IsEmpty)
-                {
-                    if (!early.Delivered)
-                    {
-                        await flow.WriteAsync(early.Taken);
-                    }
-
-                    CountFromSocket(early.Taken.Length);
-                }
-
-                if (early.Waited is { } waited)
-                {
-                    await waited;
-                }
-
-                for (var turn = 1; ; turn++)
+                while (true)
                 {
                     var count = await MoveFromSocketAsync(size, headroom);
                     if (count == 0)
@@ -124,12 +99,10 @@ public static class FlowRelay
                         break;
                     }
 
-                    CountFromSocket(count);
+                    _fromSocket += count;
+                    counters.FromSocket(count);
+                    TunnelMetrics.FromSocket(count);
                     size = NextSize(size, count, headroom);
-                    if (turn % MaxTurns == 0 || size > SmallestChunk)
-                    {
-                        await Task.Yield();
-                    }
                 }
 
                 await flow.CompleteWritesAsync();
@@ -145,7 +118,7 @@ public static class FlowRelay
             try
             {
                 var size = SmallestChunk;
-                for (var turn = 1; ; turn++)
+                while (true)
                 {
                     var count = await MoveToSocketAsync(size);
                     if (count == 0)
@@ -157,10 +130,6 @@ public static class FlowRelay
                     counters.ToSocket(count);
                     TunnelMetrics.ToSocket(count);
                     size = NextSize(size, count, 0);
-                    if (turn % MaxTurns == 0 || size > SmallestChunk)
-                    {
-                        await Task.Yield();
-                    }
                 }
 
                 socket.Shutdown(SocketShutdown.Send);
@@ -169,13 +138,6 @@ public static class FlowRelay
             {
                 EndBy(e);
             }
-        }
-
-        private void CountFromSocket(int count)
-        {
-            _fromSocket += count;
-            counters.FromSocket(count);
-            TunnelMetrics.FromSocket(count);
         }
 
         private static int NextSize(int size, int count, int headroom) =>

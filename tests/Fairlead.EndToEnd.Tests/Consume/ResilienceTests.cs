@@ -12,9 +12,9 @@ public sealed class ResilienceTests(SharedCluster cluster) : ClusterTest(cluster
     {
         var laptop = await NewMemberAsync();
         await laptop.ConsumeAsync("shop/*");
-        // A psql session that is silent while the cable is out.
-        using var session = laptop.Host.Start("env", "PGPASSWORD=shop", "psql", "-h", "postgres.shop", "-U", "shop", "-At", "shop");
-        await session.StandardInput.WriteLineAsync("select 'before';");
+        // A session that is silent while the cable is out.
+        using var session = laptop.Host.Start("socat", "STDIO", "TCP:echo.shop:7");
+        await session.StandardInput.WriteLineAsync("before");
         (await session.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(10))).ShouldBe("before");
 
         await laptop.CutLinkAsync();
@@ -25,7 +25,7 @@ public sealed class ResilienceTests(SharedCluster cluster) : ClusterTest(cluster
         await laptop.RestoreLinkAsync();
 
         (await waiting).ShouldSucceed();
-        await session.StandardInput.WriteLineAsync("select 'after';");
+        await session.StandardInput.WriteLineAsync("after");
         (await session.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(20))).ShouldBe("after");
         session.StandardInput.Close();
         await session.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(10));
@@ -46,7 +46,7 @@ public sealed class ResilienceTests(SharedCluster cluster) : ClusterTest(cluster
     {
         var laptop = await NewMemberAsync("live-*");
         await laptop.ConsumeAsync("*/*");
-        await Cluster.ApplyAsync("""
+        await Cluster.ApplyAsync($$"""
             apiVersion: v1
             kind: Namespace
             metadata: { name: live-1 }
@@ -61,12 +61,12 @@ public sealed class ResilienceTests(SharedCluster cluster) : ClusterTest(cluster
                 spec:
                   terminationGracePeriodSeconds: 1
                   containers:
-                  - { name: web, image: host, command: [python3, -m, http.server, "8000", --directory, /etc/default] }
+                  - { name: web, {{Cluster.ShopContainer("frontend")}} }
             ---
             apiVersion: v1
             kind: Service
             metadata: { name: web, namespace: live-1 }
-            spec: { selector: { app: web }, ports: [ { port: 80, targetPort: 8000 } ] }
+            spec: { selector: { app: web }, ports: [ { port: 80, targetPort: 8080 } ] }
             """);
         try
         {

@@ -9,6 +9,9 @@ internal static class ServiceValidation
     private static readonly string[] Types = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
     private static readonly string[] Protocols = ["SCTP", "TCP", "UDP"];
     private static readonly string[] AddressTypes = ["IPv4", "IPv6", "FQDN"];
+    private static readonly IPNetwork LinkLocal = IPNetwork.Parse("169.254.0.0/16");
+    private static readonly IPNetwork LinkLocalMulticast = IPNetwork.Parse("224.0.0.0/24");
+    private static readonly IPNetwork LinkLocalMulticast6 = IPNetwork.Parse("ff02::/16");
 
     /// <summary>Addresses one slice may hold (https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/#distribution).</summary>
     private const int EndpointLimit = 1000;
@@ -69,15 +72,29 @@ internal static class ServiceValidation
                 errors.Required($"{at}.addresses", "must contain at least 1 address");
             }
 
-            foreach (var address in endpoint.Texts("addresses").Where(_ => type is "IPv4" or "IPv6"))
+            foreach (var (address, index) in endpoint.Texts("addresses").Select((a, i) => (a, i)).Where(_ => type is "IPv4" or "IPv6"))
             {
                 if (!IPAddress.TryParse(address, out var parsed) || (parsed.AddressFamily == AddressFamily.InterNetwork) != (type == "IPv4"))
                 {
-                    errors.Invalid($"{at}.addresses", address, $"must be an {type} address");
+                    errors.Invalid($"{at}.addresses[{index}]", address, $"must be an {type} address");
+                }
+                else if (WhySpecial(parsed) is { } why)
+                {
+                    errors.Invalid($"{at}.addresses[{index}]", address, why);
                 }
             }
         }
     }
+
+    /// <summary>Addresses that never are an endpoint's, as Kubernetes has them; null for any other.</summary>
+    private static string? WhySpecial(IPAddress address) => address switch
+    {
+        _ when address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any) => "may not be unspecified",
+        _ when IPAddress.IsLoopback(address) => "may not be in the loopback range (127.0.0.0/8, ::1/128)",
+        _ when address.IsIPv6LinkLocal || LinkLocal.Contains(address) => "may not be in the link-local range (169.254.0.0/16, fe80::/10)",
+        _ when LinkLocalMulticast.Contains(address) || LinkLocalMulticast6.Contains(address) => "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)",
+        _ => null,
+    };
 
     private static void Ports(JsonObject spec, FieldErrors errors)
     {

@@ -1,0 +1,13 @@
+namespace Fairlead.Testbed;
+
+/// <summary>
+/// The whole list of what a cluster may lack: a test that needs one of these skips there, with the reason. Everything else is asked of every cluster.
+/// </summary>
+public enum ClusterFeature
+{
+    /// <summary>The image postgres:15, which a cluster without a registry can't pull.</summary>
+    Postgres,
+
+    /// <summary>The image redis:7, likewise.</summary>
+    Redis,
+}
