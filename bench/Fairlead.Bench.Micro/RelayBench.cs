@@ -163,7 +163,7 @@ internal static class RelayBench
                 var inner = await _appListener.AcceptAsync();
                 inner.NoDelay = true;
                 var accepted = _farListener.AcceptAsync();
-                var opening = await _client.OpenAsync(Target, CancellationToken.None);
+                var opening = await _client.OpenAsync(Target, null, CancellationToken.None);
                 var flow = opening.Flow ?? throw new InvalidOperationException(opening.Refusal!.Message);
                 _ = FlowRelay.RunAsync(flow, inner, _counters, CancellationToken.None);
                 var far = await accepted;

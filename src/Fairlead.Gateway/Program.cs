@@ -3,8 +3,10 @@ using Fairlead.Contracts.Errors;
 using Fairlead.Gateway;
 using Fairlead.Gateway.Health;
 using Fairlead.Kubernetes;
+using Fairlead.Tunnel;
 using Microsoft.Extensions.Logging;
 
+SocketThreads.CompleteInline();
 using var loggers = LoggerFactory.Create(logging => logging
     .AddSimpleConsole(console =>
     {

@@ -90,7 +90,8 @@ public readonly record struct FlowOpening<T>(T? Flow, FlowRefusal? Refusal)
 /// <summary>What the laptop's end opens flows with; the carriers and the link of several carriers implement it.</summary>
 public interface IFlowOpener
 {
-    ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, CancellationToken cancellationToken);
+    /// <param name="early">What may travel with the open, if anything; where a carrier leaves it alone, the relay writes it.</param>
+    ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, EarlyData? early, CancellationToken cancellationToken);
 
     ValueTask<FlowOpening<IDatagramFlow>> OpenDatagramsAsync(FlowTarget target, CancellationToken cancellationToken);
 }

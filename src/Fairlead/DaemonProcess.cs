@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using Fairlead.Cli.Hosting;
 using Fairlead.Daemon;
 using Fairlead.Linux;
+using Fairlead.Tunnel;
 
 namespace Fairlead;
 
@@ -26,7 +27,11 @@ internal sealed class DaemonProcess : IDaemonProcess
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    public Task RunAsync(DaemonPaths paths, CancellationToken cancellationToken) => DaemonHost.RunAsync(new DaemonOptions(paths.Socket), HostOf(paths), cancellationToken);
+    public Task RunAsync(DaemonPaths paths, CancellationToken cancellationToken)
+    {
+        SocketThreads.CompleteInline();
+        return DaemonHost.RunAsync(new DaemonOptions(paths.Socket), HostOf(paths), cancellationToken);
+    }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     public Task<IReadOnlyList<string>> CleanupAsync(DaemonPaths paths, CancellationToken cancellationToken) => DaemonHost.CleanUpAsync(HostOf(paths), cancellationToken);

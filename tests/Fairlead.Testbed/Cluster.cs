@@ -108,9 +108,7 @@ public sealed class Cluster : IAsyncDisposable
         var laptop = await NewLaptopAsync(bindMountedHosts);
         try
         {
-            laptop.User = $"user{laptop.Number}";
-            var token = await InviteAsync(laptop.User, namespaces);
-            (await laptop.FairleadAsync("join", token)).ShouldSucceed();
+            await JoinAsync(laptop, namespaces);
             return laptop;
         }
         catch
@@ -119,6 +117,13 @@ public sealed class Cluster : IAsyncDisposable
             await laptop.DisposeAsync();
             throw;
         }
+    }
+
+    /// <summary>Invites a user of the laptop's own for <paramref name="namespaces"/> and joins.</summary>
+    public async Task JoinAsync(Laptop laptop, string namespaces)
+    {
+        laptop.User = $"user{laptop.Number}";
+        (await laptop.FairleadAsync("join", await InviteAsync(laptop.User, namespaces))).ShouldSucceed();
     }
 
     public async ValueTask DisposeAsync()

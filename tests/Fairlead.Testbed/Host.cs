@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Net.Sockets;
+using Fairlead.Linux.Namespaces;
 
 namespace Fairlead.Testbed;
 
@@ -84,6 +86,13 @@ public sealed class Host : IAsyncDisposable
     public Task<Outcome> ShellAsync(string script, TimeSpan? limit = null) => RunAsync(["bash", "-c", script], limit: limit);
 
     public Process Start(params string[] command) => Shell.Start(Inside(command));
+
+    /// <summary>A socket of this host that the test itself uses: IPv4, TCP for streams and UDP for datagrams.</summary>
+    public Socket OpenSocket(SocketType type)
+    {
+        using var inside = NetworkNamespace.Open($"/proc/{_init}/ns/net");
+        return inside.Run(() => new Socket(AddressFamily.InterNetwork, type, type == SocketType.Stream ? ProtocolType.Tcp : ProtocolType.Udp));
+    }
 
     public async Task<string> ReadAsync(string path) => (await RunAsync("cat", path)).ShouldSucceed().Output;
 

@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Net;
+using System.Text.Json;
 
 namespace Fairlead.Testbed;
 
@@ -11,21 +13,56 @@ public sealed class Laptop(Host host, int number) : IAsyncDisposable
 
     public string User { get; set; } = "";
 
+    /// <summary>What every fairlead on this laptop finds in its environment, the daemon too.</summary>
+    public Dictionary<string, string> Environment { get; } = [];
+
     public async Task StartAsync() => (await FairleadAsync("start")).ShouldSucceed();
 
-    public Task<Outcome> FairleadAsync(params string[] arguments) => Host.RunAsync([Programs.Fairlead, .. arguments]);
+    public Task<Outcome> FairleadAsync(params string[] arguments) => Host.RunAsync([Programs.Fairlead, .. arguments], environment: Environment);
 
-    public Task<Outcome> FairleadWithInputAsync(string input, params string[] arguments) => Host.RunAsync([Programs.Fairlead, .. arguments], input);
+    public Task<Outcome> FairleadWithInputAsync(string input, params string[] arguments) => Host.RunAsync([Programs.Fairlead, .. arguments], input, environment: Environment);
 
     public async Task ConsumeAsync(params string[] rules) => (await FairleadAsync(["consume", .. rules])).ShouldSucceed();
+
+    public async Task RestartAsync() => (await FairleadAsync("restart")).ShouldSucceed();
 
     public Task<Outcome> CurlAsync(string url, params string[] more) => Host.RunAsync(["curl", "-sS", "--max-time", "10", "--noproxy", "*", .. more, url]);
 
     public async Task<int> DaemonPidAsync()
     {
-        var status = System.Text.Json.JsonDocument.Parse((await FairleadAsync("status", "-o", "json")).Text).RootElement;
+        var status = JsonDocument.Parse((await FairleadAsync("status", "-o", "json")).Text).RootElement;
         return status.GetProperty("pid").GetInt32();
     }
+
+    /// <summary>The one space that was joined, as the status tells it.</summary>
+    public async Task<JsonElement> SpaceAsync() =>
+        JsonDocument.Parse((await FairleadAsync("status", "-o", "json")).Text).RootElement.GetProperty("spaces").EnumerateArray().Single();
+
+    /// <summary>
+    /// Sets this laptop's clock as far off the real one as faketime(1) says (<c>-1d</c>, <c>+1d</c>, <c>+0</c>), also for programs that run. Before
+    /// the first call nothing is faked: it comes before the daemon's start.
+    /// </summary>
+    public async Task SetClockAsync(string offset)
+    {
+        const string Offset = "/etc/clock-offset";
+        await Host.WriteAsync(Offset, offset + "\n");
+        Environment["LD_PRELOAD"] = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
+        Environment["FAKETIME_TIMESTAMP_FILE"] = Offset;
+        Environment["FAKETIME_CACHE_DURATION"] = "1";
+        // Timers measure time that passes, whatever the clock on the wall says.
+        Environment["FAKETIME_DONT_FAKE_MONOTONIC"] = "1";
+    }
+
+    /// <summary>What the shop's service gives for a datagram.</summary>
+    public async Task<string> QuoteAsync() =>
+        (await Host.ShellAsync("exec 3<>/dev/udp/quotes.shop/17; for i in 1 2 3; do echo please >&3; timeout 5 dd bs=600 count=1 status=none <&3 && break; done")).Text;
+
+    /// <summary>As a local program resolves a name.</summary>
+    public async Task<IPAddress> ResolveAsync(string name) => IPAddress.Parse((await Host.RunAsync("getent", "ahostsv4", name)).Text.Split(' ')[0]);
+
+    /// <summary>A firewall that lets HTTPS out and nothing else: the gateway's data port is refused.</summary>
+    public async Task ShutDataPortAsync() => (await Host.RunAsync(
+        "nft", "add table ip shut; add chain ip shut out { type filter hook output priority 0; }; add rule ip shut out tcp dport 30444 reject with tcp reset")).ShouldSucceed();
 
     /// <summary>kill -9 of the daemon, by the pid it has inside this host.</summary>
     public async Task KillDaemonAsync() =>
@@ -42,7 +79,7 @@ public sealed class Laptop(Host host, int number) : IAsyncDisposable
     public async Task PrintLogsAsync()
     {
         Console.Error.WriteLine($"--- daemon of {Host.Name}");
-        Console.Error.WriteLine((await Host.ShellAsync("tail -n 80 /var/log/fairlead/*.log /run/fairlead/*.log 2>/dev/null")).Output);
+        Console.Error.WriteLine((await Host.ShellAsync("tail -n 100 /var/lib/fairlead/daemon.log /run/fairlead/daemon.log")).Output);
     }
 
     public ValueTask DisposeAsync() => Host.DisposeAsync();

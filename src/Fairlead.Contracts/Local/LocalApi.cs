@@ -73,7 +73,7 @@ public enum LinkState
 }
 
 /// <param name="Owner">The uid that joined.</param>
-/// <param name="Problem">Why the link is not <see cref="LinkState.Connected"/>.</param>
+/// <param name="Problem">Why the link is not <see cref="LinkState.Connected"/>, or what else will keep it from working (a wrong clock, a renewal that failed).</param>
 /// <param name="Settings">What the admin sets for every client; empty while the gateway hasn't told it.</param>
 /// <param name="RoundTripMilliseconds">Smoothed, over the data path; null while there is none.</param>
 public sealed record SpaceStatus(

@@ -75,7 +75,7 @@ internal sealed class Doctor(CaptureStatus capture, HostsResolver hosts, Consume
         var status = space.Describe(inUse: false, consumed: 0);
         return status.Link switch
         {
-            LinkState.Connected when status.Problem is null => new DoctorCheck(
+            LinkState.Connected when status.Problem is null or { Code: "clock-skew" } => new DoctorCheck(
                 subject,
                 status.Warning is null ? CheckResult.Ok : CheckResult.Warning,
                 $"Connected to {status.Gateway} by {status.Carrier}{(status.RoundTripMilliseconds is { } ms ? $", round trip {ms:0.0} ms" : "")}{(status.Warning is { } warning ? $"; {warning}" : "")}.",
@@ -85,11 +85,11 @@ internal sealed class Doctor(CaptureStatus capture, HostsResolver hosts, Consume
         };
     }
 
-    private DoctorCheck CheckCertificate(Space space)
+    private static DoctorCheck CheckCertificate(Space space)
     {
         var subject = $"certificate for {space.Record.Name}";
         var expires = space.CertificateExpires;
-        return expires <= time.GetUtcNow()
+        return expires <= space.Clock.Now
             ? new DoctorCheck(subject, CheckResult.Failed, $"It expired at {expires:u}.", "Ask whoever invited you for a new token, then 'fairlead join'.")
             : new DoctorCheck(subject, CheckResult.Ok, $"{space.Record.Subject}, valid until {expires:u}, renewed after {space.Record.RenewAfter.ToUniversalTime():u}.", null);
     }

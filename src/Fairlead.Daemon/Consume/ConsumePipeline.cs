@@ -41,7 +41,7 @@ internal sealed partial class ConsumePipeline(
     /// <summary>From the start of one pass to the start of the next.</summary>
     internal static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>After a failure of the host; nothing tells us when a file system becomes writable again.</summary>
+    /// <summary>After a failure of the host; nothing tells us when a file system becomes writable or a port free again.</summary>
     internal static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(30);
 
     /// <summary>Quiet time after which a burst is over.</summary>
@@ -118,11 +118,14 @@ internal sealed partial class ConsumePipeline(
         }
 
         HandBackMemory();
-        if (!await IsRequestedAsync(request, snapshot.Problem is null ? Timeout.InfiniteTimeSpan : RetryInterval, cancellationToken))
+        if (!await IsRequestedAsync(request, MayHeal(snapshot) ? RetryInterval : Timeout.InfiniteTimeSpan, cancellationToken))
         {
             LogRetry();
         }
     }
+
+    /// <summary>Ports that another program holds come free when it ends; what a way of capture can't do stays so.</summary>
+    private static bool MayHeal(ConsumeSnapshot snapshot) => snapshot.Problem is not null || snapshot.Failures.Any(failure => failure.HolderPid is not null);
 
     private async Task<bool> IsRequestedAsync(long request, TimeSpan timeout, CancellationToken cancellationToken)
     {

@@ -120,7 +120,8 @@ internal sealed partial class TcpFlows(ILoopbackCapture capture, FindDestination
         }
 
         connection.Socket.NoDelay = true;
-        var (flow, refusal) = await OpenAsync(destination, cancellationToken);
+        var early = new EarlyData(connection.Socket);
+        var (flow, refusal) = await OpenAsync(destination, early, cancellationToken);
         if (flow is null)
         {
             Interlocked.Increment(ref refused);
@@ -129,17 +130,17 @@ internal sealed partial class TcpFlows(ILoopbackCapture capture, FindDestination
             return;
         }
 
-        var ending = await FlowRelay.RunAsync(flow, connection.Socket, destination.Counters, cancellationToken);
+        var ending = await FlowRelay.RunAsync(flow, early, destination.Counters, cancellationToken);
         LogEnded(destination.Target, ending.Reason, ending.Message, ending.BytesFromSocket, ending.BytesToSocket);
     }
 
-    private async Task<FlowOpening<IFlow>> OpenAsync(FlowDestination destination, CancellationToken cancellationToken)
+    private async Task<FlowOpening<IFlow>> OpenAsync(FlowDestination destination, EarlyData early, CancellationToken cancellationToken)
     {
         using var deadline = new CancellationTokenSource(OpenTimeout, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
         try
         {
-            return await destination.Opener.OpenAsync(destination.Target, either.Token);
+            return await destination.Opener.OpenAsync(destination.Target, early, either.Token);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {

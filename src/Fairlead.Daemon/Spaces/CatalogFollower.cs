@@ -89,6 +89,7 @@ internal sealed partial class CatalogFollower(Space space, TimeProvider time, IL
                 "Use the version of 'fairlead' that your admin installed in the cluster.");
         }
 
+        await space.Clock.MeasureAsync(space.Link.Api, cancellationToken);
         space.SetHello(hello);
     }
 
@@ -100,6 +101,12 @@ internal sealed partial class CatalogFollower(Space space, TimeProvider time, IL
         await foreach (var change in CatalogReader.ReadAsync(stream, time, cancellationToken))
         {
             delay = FirstDelay;
+            if (space.Clock.HasJumped)
+            {
+                await space.Clock.MeasureAsync(space.Link.Api, cancellationToken);
+                space.Changed.Pulse();
+            }
+
             if (space.Catalog.Apply(change))
             {
                 space.Changed.Pulse();

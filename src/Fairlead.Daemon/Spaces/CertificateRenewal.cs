@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Fairlead.Daemon.Spaces;
 
-/// <summary>Renews a space's certificate when the gateway said to (at two thirds of its life), with a new key each time.</summary>
+/// <summary>Renews a space's certificate when the gateway said to (at two thirds of its life, by its clock), with a new key each time.</summary>
 internal sealed partial class CertificateRenewal(Space space, TimeProvider time, ILogger<CertificateRenewal> logger)
 {
     /// <summary>Spread over this share of what is left of the certificate's life after <see cref="SpaceRecord.RenewAfter"/>.</summary>
@@ -29,7 +29,7 @@ internal sealed partial class CertificateRenewal(Space space, TimeProvider time,
             var due = NextDue();
             while (true)
             {
-                var left = due - time.GetUtcNow();
+                var left = due - space.Clock.Now;
                 if (left > TimeSpan.Zero)
                 {
                     await Task.Delay(left < LongestWait ? left : LongestWait, time, cancellationToken);
@@ -39,12 +39,12 @@ internal sealed partial class CertificateRenewal(Space space, TimeProvider time,
                 if (await TryRenewAsync(cancellationToken))
                 {
                     retry = FirstRetry;
-                    var soonest = time.GetUtcNow() + ShortestInterval;
+                    var soonest = space.Clock.Now + ShortestInterval;
                     due = NextDue() is var next && next > soonest ? next : soonest;
                 }
                 else
                 {
-                    due = time.GetUtcNow() + (retry * (0.75 + (Random.Shared.NextDouble() / 2)));
+                    due = space.Clock.Now + (retry * (0.75 + (Random.Shared.NextDouble() / 2)));
                     retry = retry * 2 < LongestRetry ? retry * 2 : LongestRetry;
                 }
             }
@@ -75,7 +75,7 @@ internal sealed partial class CertificateRenewal(Space space, TimeProvider time,
         {
             LogFailed(space.Record.Name, e.Message);
             var expires = space.CertificateExpires;
-            SetProblem(expires <= time.GetUtcNow()
+            SetProblem(expires <= space.Clock.Now
                 ? new ErrorInfo(ErrorCategory.Denied, "certificate-expired", $"The certificate for space {space.Record.Name} has expired", $"it was valid until {expires:u} and could not be renewed", "Ask whoever invited you for a new token, then 'fairlead join'.")
                 : new ErrorInfo(ErrorCategory.Failed, "certificate-renewal", $"The certificate for space {space.Record.Name} could not be renewed yet", e.Message, $"It is tried again and is valid until {expires:u}."));
             return false;

@@ -64,14 +64,13 @@ internal static class Enrolment
     {
         if (await MeasureClockAsync(gateway, time, cancellationToken) is { } ahead && ahead.Duration() > MaxClockSkew)
         {
-            throw new FairleadException(
-                ErrorCategory.Failed,
-                "clock-skew",
-                "This machine's clock is wrong",
-                $"it is {Describe(ahead)} the gateway's",
-                "Set the clock ('timedatectl set-ntp true'), then join again: the token has not been used up.");
+            throw new FairleadException(WrongClock(ahead) with { Hint = "Set the clock ('timedatectl set-ntp true'), then join again: the token has not been used up." });
         }
     }
+
+    /// <param name="ahead">Of the gateway's.</param>
+    internal static ErrorInfo WrongClock(TimeSpan ahead) => new(
+        ErrorCategory.Failed, "clock-skew", "This machine's clock is wrong", $"it is {Describe(ahead)} the gateway's", "Set the clock ('timedatectl set-ntp true').");
 
     internal static string Describe(TimeSpan ahead)
     {

@@ -46,7 +46,8 @@ internal sealed class TunnelSpaceLink(TunnelLink link) : ISpaceLink
 
     public Task WaitUntilConnectedAsync(CancellationToken cancellationToken) => link.WaitUntilConnectedAsync(cancellationToken);
 
-    public ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, CancellationToken cancellationToken) => link.OpenAsync(target, cancellationToken);
+    public ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, EarlyData? early, CancellationToken cancellationToken) =>
+        link.OpenAsync(target, early, cancellationToken);
 
     public ValueTask<FlowOpening<IDatagramFlow>> OpenDatagramsAsync(FlowTarget target, CancellationToken cancellationToken) =>
         link.OpenDatagramsAsync(target, cancellationToken);

@@ -43,6 +43,7 @@ internal sealed partial class Space : IAsyncDisposable
         Authority = X509Certificate2.CreateFromPem(stored.Record.Authority);
         Link = links.Create(stored.Record, Authority, () => Volatile.Read(ref certificate));
         Link.Changed += _ => changed.Pulse();
+        Clock = new GatewayClock(time);
         follower = new CatalogFollower(this, time, loggers.CreateLogger<CatalogFollower>());
         renewal = new CertificateRenewal(this, time, loggers.CreateLogger<CertificateRenewal>());
         keeper = new CatalogKeeper(this, store, time, loggers.CreateLogger<CatalogKeeper>());
@@ -63,6 +64,8 @@ internal sealed partial class Space : IAsyncDisposable
     public ISpaceLink Link { get; }
 
     public Catalog Catalog { get; }
+
+    public GatewayClock Clock { get; }
 
     public FlowCounters Counters { get; } = new();
 
@@ -142,7 +145,7 @@ internal sealed partial class Space : IAsyncDisposable
         }
     }
 
-    public ErrorInfo? Problem => Link.Status.Problem ?? follower.Problem ?? renewal.Problem;
+    public ErrorInfo? Problem => Link.Status.Problem ?? follower.Problem ?? Clock.Problem ?? renewal.Problem;
 
     public SpaceStatus Describe(bool inUse, int consumed)
     {

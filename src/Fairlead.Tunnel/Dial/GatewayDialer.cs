@@ -7,19 +7,18 @@ using Fairlead.Tunnel.Tls;
 namespace Fairlead.Tunnel.Dial;
 
 /// <summary>TCP connections to a gateway, through a proxy (HTTP CONNECT, RFC 9110 §9.3.6) where the environment says so.</summary>
-/// <param name="proxy">Default: HTTPS_PROXY and NO_PROXY of the environment, as .NET reads them.</param>
+/// <param name="proxy">Default: <see cref="EnvironmentProxy.Current"/>.</param>
 internal sealed class GatewayDialer(IWebProxy? proxy = null)
 {
     private const int MaxProxyAnswer = 8192;
-
-    private readonly IWebProxy _proxy = proxy ?? HttpClient.DefaultProxy;
 
     /// <exception cref="SocketException">Not reachable.</exception>
     /// <exception cref="CarrierException">The proxy refused.</exception>
     public async Task<Socket> ConnectAsync(string host, int port, CancellationToken cancellationToken)
     {
         var target = new UriBuilder("https", host, port).Uri;
-        var via = _proxy.IsBypassed(target) ? null : _proxy.GetProxy(target);
+        var proxies = proxy ?? ReadEnvironment();
+        var via = proxies.IsBypassed(target) ? null : proxies.GetProxy(target);
         if (via is null || via == target)
         {
             return await ConnectDirectlyAsync(host, port, cancellationToken);
@@ -42,7 +41,7 @@ internal sealed class GatewayDialer(IWebProxy? proxy = null)
 
         try
         {
-            await TunnelAsync(socket, via, $"{(host.Contains(':') ? $"[{host}]" : host)}:{port}", cancellationToken);
+            await TunnelAsync(socket, via, proxies.Credentials?.GetCredential(via, "Basic"), $"{(host.Contains(':') ? $"[{host}]" : host)}:{port}", cancellationToken);
             return socket;
         }
         catch
@@ -70,10 +69,21 @@ internal sealed class GatewayDialer(IWebProxy? proxy = null)
         }
     }
 
-    private async Task TunnelAsync(Socket socket, Uri via, string target, CancellationToken cancellationToken)
+    private static EnvironmentProxy ReadEnvironment()
+    {
+        try
+        {
+            return EnvironmentProxy.Current;
+        }
+        catch (FormatException e)
+        {
+            throw LinkProblems.OfProxySettings(e);
+        }
+    }
+
+    private static async Task TunnelAsync(Socket socket, Uri via, NetworkCredential? credential, string target, CancellationToken cancellationToken)
     {
         var request = new StringBuilder($"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n");
-        var credential = _proxy.Credentials?.GetCredential(via, "Basic");
         if (credential is not null)
         {
             request.Append("Proxy-Authorization: Basic ")

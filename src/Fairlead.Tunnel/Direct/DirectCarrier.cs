@@ -28,7 +28,7 @@ public sealed class DirectCarrier : IAsyncDisposable
     internal int IdleConnections => _pool.IdleCount;
 
     /// <summary>Opens a TCP flow. A refusal with <see cref="FlowFailure.LinkDown"/> means that no connection could be had.</summary>
-    public async ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, CancellationToken cancellationToken)
+    public async ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, EarlyData? early, CancellationToken cancellationToken)
     {
         if (target.Protocol != TransportProtocol.Tcp)
         {
@@ -36,8 +36,8 @@ public sealed class DirectCarrier : IAsyncDisposable
         }
 
         var open = FrameCodec.Open(target);
-        var opening = await OpenAsync(open, fresh: false, cancellationToken)
-            ?? await OpenAsync(open, fresh: true, cancellationToken)
+        var opening = await OpenAsync(open, early, fresh: false, cancellationToken)
+            ?? await OpenAsync(open, early, fresh: true, cancellationToken)
             ?? new FlowOpening<IFlow>(null, new FlowRefusal(FlowFailure.LinkDown, $"{_dialer.Where} ended the connection instead of an answer"));
         TunnelMetrics.Opened(opening.Refusal?.Failure ?? FlowFailure.None, client: true);
         return opening;
@@ -88,7 +88,7 @@ public sealed class DirectCarrier : IAsyncDisposable
     }
 
     /// <returns>Null when a fresh connection should be tried: this one had died, or its gateway is going away.</returns>
-    private async ValueTask<FlowOpening<IFlow>?> OpenAsync(byte[] open, bool fresh, CancellationToken cancellationToken)
+    private async ValueTask<FlowOpening<IFlow>?> OpenAsync(byte[] open, EarlyData? early, bool fresh, CancellationToken cancellationToken)
     {
         PooledConnection pooled;
         try
@@ -101,16 +101,25 @@ public sealed class DirectCarrier : IAsyncDisposable
         }
 
         var connection = pooled.Connection;
+        var sendEarly = early is not null && !pooled.Doubtful;
         try
         {
-            await connection.WriteAsync(open, cancellationToken);
+            if (!sendEarly)
+            {
+                await connection.WriteAsync(open, cancellationToken);
+            }
+            else
+            {
+                await WriteAsync(connection, open, early!, pooled.Next, cancellationToken);
+            }
+
             var header = await pooled.Next.WaitAsync(cancellationToken);
             if (header.Type is not (FrameType.Answer or FrameType.Abort))
             {
                 if (header.Type == FrameType.End)
                 {
                     await connection.DisposeAsync();
-                    return pooled.WasIdle ? null : Broken("the connection ended instead of an answer");
+                    return SentEarly() ? Lost : pooled.WasIdle ? null : Broken("the connection ended instead of an answer");
                 }
 
                 connection.Abort(FlowFailure.ProtocolError, "An answer was due.");
@@ -132,6 +141,7 @@ public sealed class DirectCarrier : IAsyncDisposable
                 return new FlowOpening<IFlow>(null, outcome);
             }
 
+            early?.Delivered = SentEarly();
             return new FlowOpening<IFlow>(new DirectFlow(connection, _ended), null);
         }
         catch (OperationCanceledException)
@@ -143,9 +153,31 @@ public sealed class DirectCarrier : IAsyncDisposable
         catch (Exception e) when (DirectConnection.IsConnectionFailure(e))
         {
             await connection.DisposeAsync();
-            return pooled.WasIdle ? null : Broken(e.Message);
+            return SentEarly() ? Lost : pooled.WasIdle ? null : Broken(e.Message);
+        }
+
+        // Or tried to: part of it may have left.
+        bool SentEarly() => sendEarly && !early!.Taken.IsEmpty;
+    }
+
+    /// <summary>The open, and what the application sent: with it when it is there, else as soon as it comes, while the answer is awaited.</summary>
+    private static async ValueTask WriteAsync(DirectConnection connection, byte[] open, EarlyData early, Task answer, CancellationToken cancellationToken)
+    {
+        var data = early.Take();
+        await connection.WriteAsync(data.IsEmpty ? open : FrameCodec.WithData(open, data.Span), cancellationToken);
+        if (data.IsEmpty)
+        {
+            await Task.WhenAny(answer, early.Arrived).WaitAsync(cancellationToken);
+            if (!answer.IsCompleted && !(data = early.Take()).IsEmpty)
+            {
+                await connection.WriteAsync(FrameCodec.WithData([], data.Span), cancellationToken);
+            }
         }
     }
+
+    /// <summary>Not to be repeated: the bytes may have reached the service.</summary>
+    private FlowOpening<IFlow> Lost =>
+        new(null, new FlowRefusal(FlowFailure.Reset, $"{_dialer.Where} vanished before it answered, when the first bytes were on their way; they are not sent twice"));
 
     private FlowOpening<IFlow> Broken(string why) => new(null, new FlowRefusal(FlowFailure.LinkDown, $"{_dialer.Where}: {why}"));
 

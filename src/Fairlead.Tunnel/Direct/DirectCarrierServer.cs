@@ -71,7 +71,12 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
         CloseIdle(TimeSpan.Zero);
         try
         {
-            await Task.WhenAll(_connections.Values).WaitAsync(deadline, _time, cancellationToken);
+            var ended = Task.WhenAll(_connections.Values).WaitAsync(deadline, _time, cancellationToken);
+            await Task.WhenAny(ended, Task.Delay(DirectServerConnection.FarewellTimeout, _time, cancellationToken));
+
+            // Laptops that sleep hear no farewell.
+            CloseIdle(TimeSpan.Zero);
+            await ended;
         }
         catch (Exception e) when (e is TimeoutException or OperationCanceledException)
         {

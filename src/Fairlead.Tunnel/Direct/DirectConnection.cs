@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
@@ -74,6 +75,22 @@ internal sealed class DirectConnection : IAsyncDisposable
         await _tls.ReadExactlyAsync(payload, cancellationToken);
         return payload;
     }
+
+    /// <summary>Reads a payload away that nobody wants.</summary>
+    public async ValueTask DiscardAsync(FrameHeader header, CancellationToken cancellationToken)
+    {
+        var scrap = ArrayPool<byte>.Shared.Rent(Math.Min(header.Length, 16 * 1024));
+        for (var left = header.Length; left > 0;)
+        {
+            var count = await _tls.ReadAsync(scrap.AsMemory(0, Math.Min(left, scrap.Length)), cancellationToken);
+            left -= count > 0 ? count : throw new FlowAbortedException(FlowFailure.LinkDown, "The connection ended inside a frame.");
+        }
+
+        ArrayPool<byte>.Shared.Return(scrap);
+    }
+
+    /// <summary>FIN after what was written; reading goes on.</summary>
+    public void EndWrites() => _records.Socket.Shutdown(SocketShutdown.Send);
 
     /// <param name="frame">Header and payload.</param>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]

@@ -5,7 +5,8 @@ namespace Fairlead.Tunnel.Direct;
 
 /// <summary>A connection out of the pool, and its first frame, which was awaited while it was idle too.</summary>
 /// <param name="WasIdle">It may have died without our knowing.</param>
-internal readonly record struct PooledConnection(DirectConnection Connection, Task<FrameHeader> Next, bool WasIdle);
+/// <param name="Doubtful">It was idle for so long that this is not even unlikely.</param>
+internal readonly record struct PooledConnection(DirectConnection Connection, Task<FrameHeader> Next, bool WasIdle, bool Doubtful = false);
 
 /// <summary>
 /// Warm connections to one gateway. The newest idle one is taken first; without one, a taker waits for whichever comes first, a new
@@ -15,6 +16,9 @@ internal sealed partial class DirectConnectionPool(DirectDialer dialer, DirectCa
 {
     /// <summary>Handshakes at a time: more would only make each of them slower.</summary>
     private const int MaxDials = 64;
+
+    /// <summary>A middlebox forgets, a laptop sleeps: bytes that can't be sent twice don't go first on a connection that was idle for longer.</summary>
+    private static readonly TimeSpan DoubtfulAfter = TimeSpan.FromSeconds(10);
 
     private static readonly TimeSpan QuietPeriod = TimeSpan.FromSeconds(10);
 
@@ -67,7 +71,7 @@ internal sealed partial class DirectConnectionPool(DirectDialer dialer, DirectCa
                 _idle.RemoveAt(_idle.Count - 1);
                 if (!idle.Next.IsCompleted && ReferenceEquals(idle.Connection.LocalCertificate, current))
                 {
-                    return new PooledConnection(idle.Connection, idle.Next, WasIdle: true);
+                    return new PooledConnection(idle.Connection, idle.Next, WasIdle: true, Doubtful: time.GetElapsedTime(idle.Since) > DoubtfulAfter);
                 }
 
                 // Its watch disposes it.

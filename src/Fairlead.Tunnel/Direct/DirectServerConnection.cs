@@ -10,8 +10,16 @@ internal sealed partial class DirectServerConnection(DirectConnection connection
     private const int Idle = 1;
     private const int Closed = 2;
 
+    /// <summary>After a farewell: how long the client may take to end the connection.</summary>
+    internal static readonly TimeSpan FarewellTimeout = TimeSpan.FromSeconds(1);
+
     private int _state;
     private long _idleSince;
+    private long _farewellSince;
+    private Task _farewell = Task.CompletedTask;
+
+    // The last open was refused: what the client sent with it is still on its way.
+    private bool _refused;
 
     public PeerIdentity Peer => peer;
 
@@ -41,11 +49,37 @@ internal sealed partial class DirectServerConnection(DirectConnection connection
     {
         if (server.Time.GetElapsedTime(Volatile.Read(ref _idleSince)) >= longerThan && Interlocked.CompareExchange(ref _state, Closed, Idle) == Idle)
         {
+            _farewellSince = server.Time.GetTimestamp();
+            _farewell = FarewellAsync();
+        }
+        else if (Volatile.Read(ref _state) == Closed && server.Time.GetElapsedTime(_farewellSince) >= FarewellTimeout)
+        {
             connection.Close();
         }
     }
 
-    public ValueTask DisposeAsync() => connection.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await connection.DisposeAsync();
+        await _farewell;
+    }
+
+    /// <summary>
+    /// Says that no flow is taken any more, instead of closing at once: an open that is on its way then has an answer, and may be repeated
+    /// elsewhere with all that came with it. The serving loop discards it.
+    /// </summary>
+    private async Task FarewellAsync()
+    {
+        try
+        {
+            await connection.WriteAsync(FrameCodec.Outcome(FrameType.Abort, FlowFailure.Draining, "This gateway keeps no idle connection."), CancellationToken.None);
+            connection.EndWrites();
+        }
+        catch (Exception e) when (DirectConnection.IsConnectionFailure(e))
+        {
+            LogEnded(connection.RemoteEndPoint, peer.Subject, e.Message);
+        }
+    }
 
     /// <returns>False when the connection is to end.</returns>
     private async Task<bool> ServeOneAsync(CancellationToken cancellationToken)
@@ -68,7 +102,11 @@ internal sealed partial class DirectServerConnection(DirectConnection connection
             case FrameType.Ping:
                 await connection.WriteAsync(FrameCodec.Ping(FrameType.Pong, await connection.ReadPayloadAsync(header, cancellationToken)), cancellationToken);
                 return true;
+            case FrameType.Data when _refused:
+                await connection.DiscardAsync(header, cancellationToken);
+                return true;
             case FrameType.Open:
+                _refused = false;
                 var target = FrameCodec.ParseOpen(await connection.ReadPayloadAsync(header, cancellationToken))
                     ?? throw new FlowAbortedException(FlowFailure.ProtocolError, "An open without a target.");
                 return await ServeFlowAsync(target, cancellationToken);
@@ -108,14 +146,17 @@ internal sealed partial class DirectServerConnection(DirectConnection connection
             LogHandlerFailed(e, target);
         }
 
-        return await flow.FinishAsync(cancellationToken);
+        var goesOn = await flow.FinishAsync(cancellationToken);
+        _refused = flow.Refused;
+        return goesOn;
     }
 
     private sealed class IncomingFlow(DirectConnection connection, PeerIdentity peer, FlowTarget target) : IIncomingFlow, IAsyncDisposable
     {
         private int _answered;
-        private bool _refused;
         private DirectFlow? _flow;
+
+        public bool Refused { get; private set; }
 
         public PeerIdentity Peer => peer;
 
@@ -140,7 +181,7 @@ internal sealed partial class DirectServerConnection(DirectConnection connection
             }
 
             await AnswerAsync(refusal.Failure, refusal.Message, cancellationToken);
-            _refused = true;
+            Refused = true;
         }
 
         /// <returns>Whether the connection can serve another flow.</returns>
@@ -156,7 +197,7 @@ internal sealed partial class DirectServerConnection(DirectConnection connection
                 await _flow.DisposeAsync();
             }
 
-            return _refused || _flow is { Completed: true };
+            return Refused || _flow is { Completed: true };
         }
 
         public async ValueTask DisposeAsync()

@@ -84,6 +84,16 @@ internal static class FrameCodec
         return frame;
     }
 
+    /// <summary>A frame, or nothing, and a data frame after it.</summary>
+    public static byte[] WithData(ReadOnlySpan<byte> frame, ReadOnlySpan<byte> data)
+    {
+        var both = new byte[frame.Length + FrameHeader.Size + data.Length];
+        frame.CopyTo(both);
+        new FrameHeader(FrameType.Data, data.Length).Write(both.AsSpan(frame.Length));
+        data.CopyTo(both.AsSpan(frame.Length + FrameHeader.Size));
+        return both;
+    }
+
     /// <returns>Null when it is not a well-formed target.</returns>
     public static FlowTarget? ParseOpen(ReadOnlySpan<byte> payload)
     {
@@ -114,7 +124,7 @@ internal static class FrameCodec
     public static FlowRefusal ParseOutcome(ReadOnlySpan<byte> payload)
     {
         var failure = payload[0] <= (byte)FlowFailure.ProtocolError ? (FlowFailure)payload[0] : FlowFailure.ProtocolError;
-        var message = string.Concat(Encoding.UTF8.GetString(payload[1..]).Where(c => !char.IsControl(c)));
+        var message = payload.Length == 1 ? "" : string.Concat(Encoding.UTF8.GetString(payload[1..]).Where(c => !char.IsControl(c)));
         return new FlowRefusal(failure, message);
     }
 

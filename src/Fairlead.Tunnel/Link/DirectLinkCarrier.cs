@@ -60,7 +60,7 @@ internal sealed class DirectLinkCarrier : ICarrier
         _direct.ClearIdle();
     }
 
-    public ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, CancellationToken cancellationToken) => _direct.OpenAsync(target, cancellationToken);
+    public ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, EarlyData? early, CancellationToken cancellationToken) => _direct.OpenAsync(target, early, cancellationToken);
 
     public ValueTask<FlowOpening<IDatagramFlow>> OpenDatagramsAsync(FlowTarget target, CancellationToken cancellationToken) => _http.OpenDatagramsAsync(target, cancellationToken);
 

@@ -114,8 +114,8 @@ public sealed partial class TunnelLink : IFlowOpener, IAsyncDisposable
         }
     }
 
-    public ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, CancellationToken cancellationToken) =>
-        OpenAsync(static (carrier, target, token) => carrier.OpenAsync(target, token), target, cancellationToken);
+    public ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, EarlyData? early, CancellationToken cancellationToken) =>
+        OpenAsync(static (carrier, what, token) => carrier.OpenAsync(what.Target, what.Early, token), (Target: target, Early: early), cancellationToken);
 
     public ValueTask<FlowOpening<IDatagramFlow>> OpenDatagramsAsync(FlowTarget target, CancellationToken cancellationToken) =>
         OpenAsync(static (carrier, target, token) => carrier.OpenDatagramsAsync(target, token), target, cancellationToken);
@@ -141,7 +141,7 @@ public sealed partial class TunnelLink : IFlowOpener, IAsyncDisposable
         yield return new WebSocketLinkCarrier(endpoint, _options.Tls, _options.Proxy);
     }
 
-    private async ValueTask<FlowOpening<T>> OpenAsync<T>(Func<ICarrier, FlowTarget, CancellationToken, ValueTask<FlowOpening<T>>> open, FlowTarget target, CancellationToken cancellationToken)
+    private async ValueTask<FlowOpening<T>> OpenAsync<T, TWhat>(Func<ICarrier, TWhat, CancellationToken, ValueTask<FlowOpening<T>>> open, TWhat what, CancellationToken cancellationToken)
         where T : class
     {
         using var timeout = new CancellationTokenSource(_options.OpenTimeout, _time);
@@ -167,7 +167,7 @@ public sealed partial class TunnelLink : IFlowOpener, IAsyncDisposable
                 }
 
                 asked = true;
-                var opening = await open(carrier, target, deadline.Token);
+                var opening = await open(carrier, what, deadline.Token);
                 if (opening.Refusal is not { Failure: FlowFailure.LinkDown or FlowFailure.Draining })
                 {
                     return opening;

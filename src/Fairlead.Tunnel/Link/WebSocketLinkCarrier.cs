@@ -42,7 +42,7 @@ internal sealed class WebSocketLinkCarrier : ICarrier
 
     public Task QuiesceAsync() => Task.CompletedTask;
 
-    public ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, CancellationToken cancellationToken) => _http.OpenAsync(target, cancellationToken);
+    public ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, EarlyData? early, CancellationToken cancellationToken) => _http.OpenAsync(target, cancellationToken);
 
     public ValueTask<FlowOpening<IDatagramFlow>> OpenDatagramsAsync(FlowTarget target, CancellationToken cancellationToken) => _http.OpenDatagramsAsync(target, cancellationToken);
 

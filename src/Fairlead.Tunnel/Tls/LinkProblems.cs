@@ -66,7 +66,10 @@ internal static class LinkProblems
     };
 
     public static CarrierException OfProxy(string proxy, string why, Exception? inner = null) => new(
-        new ErrorInfo(ErrorCategory.NotConnected, "proxy-refused", $"The proxy {proxy} does not let us through", why, "Check HTTPS_PROXY and NO_PROXY of the daemon."), refused: false, inner);
+        new ErrorInfo(ErrorCategory.NotConnected, "proxy-refused", $"The proxy {proxy} does not let us through", why, "Check HTTPS_PROXY and NO_PROXY, then restart the daemon with them (sudo HTTPS_PROXY=... fairlead restart)."), refused: false, inner);
+
+    public static CarrierException OfProxySettings(FormatException e) => new(
+        new ErrorInfo(ErrorCategory.NotConnected, "proxy-invalid", "The proxy in the daemon's environment makes no sense", e.Message, "Start the daemon with another HTTPS_PROXY, or without."), refused: true, e);
 
     private static CarrierException Refused(string code, string message, string why, string hint, ErrorCategory category = ErrorCategory.NotConnected) =>
         new(new ErrorInfo(category, code, message, why, hint), refused: true);

@@ -212,7 +212,7 @@ internal sealed class FakeLink(FakeGateway gateway) : ISpaceLink
         _ => Task.Delay(Timeout.Infinite, cancellationToken),
     };
 
-    public ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, CancellationToken cancellationToken) => ValueTask.FromResult(gateway.Open(target));
+    public ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, EarlyData? early, CancellationToken cancellationToken) => ValueTask.FromResult(gateway.Open(target));
 
     public ValueTask<FlowOpening<IDatagramFlow>> OpenDatagramsAsync(FlowTarget target, CancellationToken cancellationToken) =>
         ValueTask.FromResult(new FlowOpening<IDatagramFlow>(null, new FlowRefusal(FlowFailure.NotFound, "no such port")));

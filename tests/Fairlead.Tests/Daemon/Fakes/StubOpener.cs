@@ -25,7 +25,7 @@ internal sealed class StubOpener : IFlowOpener
 
     public TaskCompletionSource<StubDatagramFlow> OpenedDatagrams { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    public ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, CancellationToken cancellationToken) =>
+    public ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, EarlyData? early, CancellationToken cancellationToken) =>
         OpenAsync<IFlow, StubFlow>(target, new StubFlow(), Opened, cancellationToken);
 
     public ValueTask<FlowOpening<IDatagramFlow>> OpenDatagramsAsync(FlowTarget target, CancellationToken cancellationToken) =>

@@ -109,7 +109,7 @@ public sealed class GatewayHostTests : IAsyncLifetime
         Grant("dev-*");
         await Should.ThrowAsync<IOException>(async () => await flow.ReadAsync(new byte[1]).AsTask().WaitAsync(TimeSpan.FromSeconds(1)));
         (await ReadUntilAsync(catalog, CatalogEventType.Delete).WaitAsync(TimeSpan.FromSeconds(1)))[^1].Service!.Name.ShouldBe("echo");
-        var opening = await direct.OpenAsync(new FlowTarget(TransportProtocol.Tcp, "echo.shop.svc", Port), default);
+        var opening = await direct.OpenAsync(new FlowTarget(TransportProtocol.Tcp, "echo.shop.svc", Port), null, default);
         opening.Refusal!.Failure.ShouldBe(FlowFailure.Denied);
         await flow.DisposeAsync();
         far.Dispose();
@@ -239,7 +239,7 @@ public sealed class GatewayHostTests : IAsyncLifetime
 
     private async Task<(IFlow Flow, Socket Far)> OpenAsync(DirectCarrier direct)
     {
-        var opening = await direct.OpenAsync(new FlowTarget(TransportProtocol.Tcp, "echo.shop.svc", Port), default);
+        var opening = await direct.OpenAsync(new FlowTarget(TransportProtocol.Tcp, "echo.shop.svc", Port), null, default);
         opening.Refusal.ShouldBeNull();
         return (opening.Flow!, await service.AcceptSocketAsync().WaitAsync(Limit));
     }

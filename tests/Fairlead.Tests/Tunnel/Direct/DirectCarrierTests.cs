@@ -37,7 +37,7 @@ public sealed class DirectCarrierTests
     {
         await using var gateway = await TestGateway.StartAsync();
         await using var carrier = new DirectCarrier(gateway.DataEndPoint, gateway.Space.Tls, NoSpares);
-        var openings = await Task.WhenAll(Enumerable.Range(0, 10).Select(_ => carrier.OpenAsync(Target, Soon).AsTask()));
+        var openings = await Task.WhenAll(Enumerable.Range(0, 10).Select(_ => carrier.OpenAsync(Target, null, Soon).AsTask()));
         gateway.Direct.Connections.ShouldBe(10);
         foreach (var opening in openings)
         {
@@ -90,7 +90,7 @@ public sealed class DirectCarrierTests
         await using var proxy = new CuttingProxy(gateway.Direct.EndPoint.Port);
         await using var carrier = new DirectCarrier(new DnsEndPoint("127.0.0.1", proxy.Port), gateway.Space.Tls, NoSpares);
         gateway.Handler = async (incoming, token) => await incoming.RefuseAsync(new FlowRefusal(failure, "because of the test"), token);
-        (await carrier.OpenAsync(Target, Soon)).Refusal.ShouldBe(new FlowRefusal(failure, "because of the test"));
+        (await carrier.OpenAsync(Target, null, Soon)).Refusal.ShouldBe(new FlowRefusal(failure, "because of the test"));
         gateway.Handler = TestGateway.EchoAsync;
         await EchoAsync(carrier);
         proxy.Accepted.ShouldBe(1);
@@ -102,7 +102,7 @@ public sealed class DirectCarrierTests
         await using var gateway = await TestGateway.StartAsync();
         await using var carrier = new DirectCarrier(gateway.DataEndPoint, gateway.Space.Tls, NoSpares);
         gateway.Handler = (_, _) => throw new InvalidOperationException("a defect");
-        (await carrier.OpenAsync(Target, Soon)).Refusal!.Failure.ShouldBe(FlowFailure.Unreachable);
+        (await carrier.OpenAsync(Target, null, Soon)).Refusal!.Failure.ShouldBe(FlowFailure.Unreachable);
     }
 
     [Fact]
@@ -110,10 +110,10 @@ public sealed class DirectCarrierTests
     {
         await using var gateway = await TestGateway.StartAsync();
         await using var carrier = new DirectCarrier(gateway.DataEndPoint, gateway.Space.Tls, NoSpares);
-        var open = (await carrier.OpenAsync(Target, Soon)).Flow.ShouldNotBeNull();
+        var open = (await carrier.OpenAsync(Target, null, Soon)).Flow.ShouldNotBeNull();
         var draining = gateway.Direct.DrainAsync(TimeSpan.FromSeconds(15), Soon);
 
-        (await carrier.OpenAsync(Target, Soon)).Refusal!.Failure.ShouldBe(FlowFailure.Draining);
+        (await carrier.OpenAsync(Target, null, Soon)).Refusal!.Failure.ShouldBe(FlowFailure.Draining);
         draining.IsCompleted.ShouldBeFalse();
         await FlowProperties.EchoesRandomChunksAsync(open, 1, 100_000);
         await draining;
@@ -125,7 +125,7 @@ public sealed class DirectCarrierTests
     {
         await using var gateway = await TestGateway.StartAsync();
         await using var carrier = new DirectCarrier(gateway.DataEndPoint, gateway.Space.Tls, NoSpares);
-        await using var open = (await carrier.OpenAsync(Target, Soon)).Flow.ShouldNotBeNull();
+        await using var open = (await carrier.OpenAsync(Target, null, Soon)).Flow.ShouldNotBeNull();
         await gateway.Direct.DrainAsync(TimeSpan.FromMilliseconds(20), Soon);
         (await Should.ThrowAsync<FlowAbortedException>(async () => await open.ReadAsync(new byte[1], Soon))).Failure.ShouldBe(FlowFailure.Draining);
     }
@@ -137,8 +137,8 @@ public sealed class DirectCarrierTests
         await using var alice = new DirectCarrier(gateway.DataEndPoint, gateway.Space.Tls, NoSpares);
         var bobs = gateway.Space.IssueClient("bob");
         await using var bob = new DirectCarrier(gateway.DataEndPoint, new TunnelTls(TestSpace.Uid, gateway.Space.Authority, () => bobs), NoSpares);
-        await using var hers = (await alice.OpenAsync(Target, Soon)).Flow.ShouldNotBeNull();
-        var his = (await bob.OpenAsync(Target, Soon)).Flow.ShouldNotBeNull();
+        await using var hers = (await alice.OpenAsync(Target, null, Soon)).Flow.ShouldNotBeNull();
+        var his = (await bob.OpenAsync(Target, null, Soon)).Flow.ShouldNotBeNull();
 
         gateway.Direct.Close(p => p.Subject == "invite:alice").ShouldBe(1);
 
@@ -182,10 +182,10 @@ public sealed class DirectCarrierTests
     {
         await using var gateway = await TestGateway.StartAsync();
         await using var carrier = new DirectCarrier(gateway.DataEndPoint, gateway.Space.Tls, NoSpares);
-        await using var open = (await carrier.OpenAsync(Target, Soon)).Flow.ShouldNotBeNull();
+        await using var open = (await carrier.OpenAsync(Target, null, Soon)).Flow.ShouldNotBeNull();
         foreach (var frame in new byte[][] { [3, 0xFF, 0xFF, 0xFF], [1, 0, 0, 4, 9, 0, 80, 65], [4, 0, 0, 0], [0x55, 1, 2, 3], [1, 0, 0, 4, 0, 0, 0, 65] })
         {
-            using var tls = await ConnectAsync(gateway);
+            using var tls = await RawClient.ConnectAsync(gateway);
             await tls.WriteAsync(frame, Soon);
             var answer = new byte[200];
             var count = 0;
@@ -215,7 +215,7 @@ public sealed class DirectCarrierTests
         await using var gateway = await TestGateway.StartAsync();
         await Should.ThrowAsync<Exception>(async () =>
         {
-            using var tls = await ConnectAsync(gateway, withCertificate: false);
+            using var tls = await RawClient.ConnectAsync(gateway, withCertificate: false);
             await tls.WriteAsync(FrameCodec.Ping(FrameType.Ping, new byte[8]), Soon);
             await tls.ReadExactlyAsync(new byte[12], Soon);
         });
@@ -230,13 +230,11 @@ public sealed class DirectCarrierTests
         await Task.WhenAll(Enumerable.Range(0, 6).Select(_ => EchoAsync(carrier)));
         await UntilAsync(() => carrier.IdleConnections > 1);
 
-        for (var i = 0; i < 20; i++)
+        await UntilAsync(() =>
         {
             time.Advance(TimeSpan.FromSeconds(10));
-        }
-
-        carrier.IdleConnections.ShouldBe(1);
-        await UntilAsync(() => gateway.Direct.Connections == 1);
+            return carrier.IdleConnections == 1 && gateway.Direct.Connections == 1;
+        });
     }
 
     private static async Task UntilAsync(Func<bool> condition)
@@ -247,27 +245,9 @@ public sealed class DirectCarrierTests
         }
     }
 
-    private static async Task<SslStream> ConnectAsync(TestGateway gateway, bool withCertificate = true)
-    {
-        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        await socket.ConnectAsync(gateway.Direct.EndPoint);
-        var tls = new SslStream(new NetworkStream(socket, ownsSocket: true));
-        await tls.AuthenticateAsClientAsync(
-            new SslClientAuthenticationOptions
-            {
-                TargetHost = GatewayApi.ServerName(TestSpace.Uid),
-                EnabledSslProtocols = SslProtocols.Tls13,
-                RemoteCertificateValidationCallback = (_, certificate, _, _) => certificate is not null,
-                ClientCertificates = withCertificate ? [gateway.Space.Client] : null,
-                ApplicationProtocols = [DirectDialer.Protocol],
-            },
-            Soon);
-        return tls;
-    }
-
     private static async Task EchoAsync(DirectCarrier carrier)
     {
-        var opening = await carrier.OpenAsync(Target, Soon);
+        var opening = await carrier.OpenAsync(Target, null, Soon);
         await FlowProperties.EchoesRandomChunksAsync(opening.Flow.ShouldNotBeNull(opening.Refusal?.Message), 5, 3000);
     }
 }

@@ -139,10 +139,10 @@ public sealed class DirectFlowTests
         await using var carrier = new DirectCarrier(gateway.DataEndPoint, gateway.Space.Tls);
         for (var seed = 0; seed < 12; seed++)
         {
-            var opening = await carrier.OpenAsync(Target, Soon);
+            var opening = await carrier.OpenAsync(Target, null, Soon);
             await FlowProperties.EchoesRandomChunksAsync(opening.Flow.ShouldNotBeNull(), seed, 900_000);
         }
     }
 
-    private static async Task<IFlow> OpenAsync(DirectCarrier carrier) => (await carrier.OpenAsync(Target, Soon)).Flow.ShouldNotBeNull();
+    private static async Task<IFlow> OpenAsync(DirectCarrier carrier) => (await carrier.OpenAsync(Target, null, Soon)).Flow.ShouldNotBeNull();
 }

@@ -120,7 +120,7 @@ public sealed class LinkStateTests : IAsyncLifetime
     {
         _carriers["direct first"].Answer = Answer.Silence;
         _link.Start();
-        var opening = _link.OpenAsync(Target, Soon).AsTask();
+        var opening = _link.OpenAsync(Target, null, Soon).AsTask();
         opening.IsCompleted.ShouldBeFalse();
         _carriers["direct second"].Answer = Answer.Pong;
         await AdvanceUntilAsync(() => _link.Status.State == LinkState.Connected);
@@ -137,7 +137,7 @@ public sealed class LinkStateTests : IAsyncLifetime
 
         _link.Start();
         await AdvanceUntilAsync(() => _link.Status.State == LinkState.Disconnected);
-        var opening = _link.OpenAsync(Target, Soon).AsTask();
+        var opening = _link.OpenAsync(Target, null, Soon).AsTask();
         await AdvanceUntilAsync(() => opening.IsCompleted);
         (await opening).Refusal.ShouldBe(new FlowRefusal(FlowFailure.LinkDown, "direct first can't be reached: broken by the test"));
     }
@@ -149,7 +149,7 @@ public sealed class LinkStateTests : IAsyncLifetime
         var carrier = _carriers["direct first"];
         carrier.Refusals.Enqueue(new FlowRefusal(FlowFailure.Draining, "bye"));
         carrier.Refusals.Enqueue(new FlowRefusal(FlowFailure.LinkDown, "gone"));
-        var opening = _link.OpenAsync(Target, Soon).AsTask();
+        var opening = _link.OpenAsync(Target, null, Soon).AsTask();
         await AdvanceUntilAsync(() => opening.IsCompleted);
         (await opening).Flow.ShouldNotBeNull();
     }
@@ -160,7 +160,7 @@ public sealed class LinkStateTests : IAsyncLifetime
         await ConnectAsync();
         var refusal = new FlowRefusal(FlowFailure.ConnectionRefused, "nobody listens");
         _carriers["direct first"].Refusals.Enqueue(refusal);
-        (await _link.OpenAsync(Target, Soon)).Refusal.ShouldBe(refusal);
+        (await _link.OpenAsync(Target, null, Soon)).Refusal.ShouldBe(refusal);
     }
 
     [Fact]
@@ -277,7 +277,7 @@ public sealed class LinkStateTests : IAsyncLifetime
             }
         }
 
-        public ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, CancellationToken cancellationToken) =>
+        public ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, EarlyData? early, CancellationToken cancellationToken) =>
             new(Refusals.TryDequeue(out var refusal) ? new FlowOpening<IFlow>(null, refusal) : new FlowOpening<IFlow>(new NoFlow(), null));
 
         public ValueTask<FlowOpening<IDatagramFlow>> OpenDatagramsAsync(FlowTarget target, CancellationToken cancellationToken) => throw new NotSupportedException();

@@ -49,7 +49,7 @@ public sealed class TunnelLinkTests
         var refused = await Should.ThrowAsync<FairleadException>(() => link.WaitUntilConnectedAsync(Soon));
 
         refused.Error.Code.ShouldBe("gateway-untrusted");
-        (await link.OpenAsync(Tcp, Soon)).Refusal!.Failure.ShouldBe(FlowFailure.LinkDown);
+        (await link.OpenAsync(Tcp, null, Soon)).Refusal!.Failure.ShouldBe(FlowFailure.LinkDown);
     }
 
     [Fact]
@@ -61,7 +61,7 @@ public sealed class TunnelLinkTests
 
         var refused = await Should.ThrowAsync<FairleadException>(() => link.WaitUntilConnectedAsync(Soon));
         refused.Error.Code.ShouldBe("denied");
-        (await link.OpenAsync(Tcp, Soon)).Refusal!.Failure.ShouldBe(FlowFailure.Denied);
+        (await link.OpenAsync(Tcp, null, Soon)).Refusal!.Failure.ShouldBe(FlowFailure.Denied);
 
         gateway.Space.Client = gateway.Space.IssueClient("bob");
         var connected = ChangeTo(link, LinkState.Connected);
@@ -72,7 +72,7 @@ public sealed class TunnelLinkTests
 
     private static async Task EchoesAsync(TunnelLink link)
     {
-        await using var flow = (await link.OpenAsync(Tcp, Soon)).Flow.ShouldNotBeNull();
+        await using var flow = (await link.OpenAsync(Tcp, null, Soon)).Flow.ShouldNotBeNull();
         await flow.WriteAsync("hello"u8.ToArray(), Soon);
         await flow.CompleteWritesAsync(Soon);
         (await FlowReading.ToEndAsync(flow)).ShouldBe("hello"u8.ToArray());

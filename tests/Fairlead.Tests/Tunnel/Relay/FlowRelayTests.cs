@@ -34,7 +34,7 @@ public sealed class FlowRelayTests : IAsyncLifetime
             await relay;
         };
         _carrier = new DirectCarrier(_gateway.DataEndPoint, _gateway.Space.Tls);
-        var opening = await _carrier.OpenAsync(new FlowTarget(TransportProtocol.Tcp, "a.b.svc", 1), Soon);
+        var opening = await _carrier.OpenAsync(new FlowTarget(TransportProtocol.Tcp, "a.b.svc", 1), null, Soon);
         (_app, var outer) = await SocketPair.CreateAsync();
         _nearRelay = FlowRelay.RunAsync(opening.Flow.ShouldNotBeNull(), outer, _near, _cancel.Token);
         _farRelay = await relaying.Task;

@@ -24,7 +24,7 @@ public sealed class WebSocketCarrierTests
         await using var carrier = new WebSocketLinkCarrier(gateway.Endpoint, gateway.Space.Tls, null);
         for (var seed = 0; seed < 5; seed++)
         {
-            await FlowProperties.EchoesRandomChunksAsync((await carrier.OpenAsync(Target, Soon)).Flow.ShouldNotBeNull(), seed, 600_000);
+            await FlowProperties.EchoesRandomChunksAsync((await carrier.OpenAsync(Target, null, Soon)).Flow.ShouldNotBeNull(), seed, 600_000);
         }
 
         subjects.ShouldAllBe(s => s == "invite:alice");
@@ -46,7 +46,7 @@ public sealed class WebSocketCarrierTests
         await using var gateway = await TestGateway.StartAsync();
         await using var proxy = new CuttingProxy(gateway.ApiPort);
         await using var carrier = new WebSocketLinkCarrier(new GatewayEndpoint("127.0.0.1", proxy.Port, 0), gateway.Space.Tls, null);
-        await using var flow = (await carrier.OpenAsync(Target, Soon)).Flow.ShouldNotBeNull();
+        await using var flow = (await carrier.OpenAsync(Target, null, Soon)).Flow.ShouldNotBeNull();
         await flow.WriteAsync(new byte[10], Soon);
         (await flow.ReadAsync(new byte[10], Soon)).ShouldBeGreaterThan(0);
         proxy.Cut();
