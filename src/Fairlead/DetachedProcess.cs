@@ -6,11 +6,15 @@ namespace Fairlead;
 /// <summary>This program again, in the background.</summary>
 internal static class DetachedProcess
 {
-    /// <summary>A session of its own: it outlives this terminal, and nothing of it holds the terminal's streams open.</summary>
+    /// <summary>
+    /// A session of its own: it outlives this terminal, and nothing of it holds the terminal's streams open. The youngest generation of its heap is
+    /// collected at 8 MiB, not at the size of the processor's cache, which would stay resident after each burst of changes.
+    /// </summary>
     private const string Detached = """
         umask 077
         cd /
         log=$1; shift
+        export DOTNET_GCgen0size=800000
         exec setsid "$@" </dev/null >"$log" 2>&1
         """;
 
