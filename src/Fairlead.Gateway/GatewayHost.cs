@@ -14,6 +14,7 @@ using Fairlead.Gateway.Health;
 using Fairlead.Gateway.Identity;
 using Fairlead.Gateway.Policy;
 using Fairlead.Kubernetes;
+using Fairlead.Tunnel;
 using Fairlead.Tunnel.Direct;
 using Microsoft.Extensions.Logging;
 
@@ -28,9 +29,11 @@ internal sealed partial class GatewayHost : IAsyncDisposable
     private readonly PrometheusText prometheus;
     private readonly SpaceAuthority authority;
     private readonly Revocations revocations = new();
-    private readonly Grants grants = new();
+    private readonly AccessReviews reviews;
+    private readonly Grants grants;
     private readonly ClientSettings settings = new();
     private readonly CatalogFeed feed;
+    private readonly KubernetesEnrolment accounts;
     private readonly FlowServer flows;
     private readonly DirectCarrierServer direct;
     private readonly ApiEndpoints endpoints;
@@ -49,6 +52,8 @@ internal sealed partial class GatewayHost : IAsyncDisposable
         var resolver = ReadResolver(options.ResolverConfiguration);
         var domain = options.ClusterDomain ?? resolver.ClusterDomain;
         var cluster = new ClusterState(client.Connection.Namespace, options.Namespaces.Count > 0);
+        reviews = new AccessReviews(client.ReviewAccessAsync, () => cluster.Namespaces, InUse, time, loggers.CreateLogger<AccessReviews>());
+        grants = new Grants(reviews);
         clusterWatch = new ClusterWatch(client, cluster, options.Namespaces, grants, revocations, settings, loggers.CreateLogger<ClusterWatch>());
         publisher = new SpacePublisher(client, cluster, options.SpaceName, authority.SpaceUid, authority.CertificatePem, options.Endpoints, options.Ingress, loggers.CreateLogger<SpacePublisher>());
         var server = new ServerCertificate(authority, time);
@@ -61,6 +66,7 @@ internal sealed partial class GatewayHost : IAsyncDisposable
         var space = new SpaceFacts(options.SpaceName, authority.SpaceUid, authority.CertificatePem, domain, instance, version);
         var dns = new DnsForwarder(resolver.Server, domain, cluster.GatewayService, grants.Of, new DnsClient(), loggers.CreateLogger<DnsForwarder>());
         var enrolment = new Enrolment(client, authority, new EnrolmentLimiter(time), time, loggers.CreateLogger<Enrolment>());
+        accounts = new KubernetesEnrolment(client, authority, grants, FactsFor, metrics, time, loggers.CreateLogger<KubernetesEnrolment>());
         endpoints = new ApiEndpoints(space, () => publisher.Endpoints, certificates, enrolment, grants, settings, feed, dns, metrics, () => draining, time);
         prometheus = new PrometheusText(GatewayMetrics.MeterName);
         web = new WebServer(options, endpoints, new HealthEndpoints(NotReady, prometheus, () => Describe(space)), certificates, authority, () => server.Current, flows, loggers);
@@ -84,13 +90,25 @@ internal sealed partial class GatewayHost : IAsyncDisposable
             }
         };
         cluster.ReachChanged = publisher.Wake;
+        cluster.NamespacesChanged = reviews.NamespaceAppeared;
         grants.Changed = () =>
         {
             feed.Wake();
             flows.Reconsider();
         };
+        reviews.Changed = grants.Changed;
         revocations.Changed = EndRevoked;
         settings.Changed = feed.Wake;
+
+        EnrolmentFacts FactsFor() => new(
+            [.. Enumerable.Range(GatewayApi.OldestProtocolVersion, GatewayApi.ProtocolVersion - GatewayApi.OldestProtocolVersion + 1)],
+            options.SpaceName,
+            authority.SpaceUid,
+            publisher.Endpoints,
+            client.Connection.Namespace,
+            [.. cluster.Gateways.Select(pod => pod.Key.Name).Order(StringComparer.Ordinal)],
+            Ports.Api,
+            Ports.Data);
         Observe();
     }
 
@@ -112,6 +130,7 @@ internal sealed partial class GatewayHost : IAsyncDisposable
             gateway.running = Task.WhenAll(gateway.clusterWatch.RunAsync(gateway.stop.Token), gateway.PublishAsync(gateway.stop.Token));
             await gateway.web.StartAsync(cancellationToken);
             gateway.direct.Start();
+            gateway.running = Task.WhenAll(gateway.running, gateway.AdmitAccountsAsync(gateway.stop.Token));
             gateway.LogStarted(authority.SpaceUid, gateway.Ports.Api, gateway.Ports.Data, gateway.Ports.Health);
             return gateway;
         }
@@ -165,6 +184,15 @@ internal sealed partial class GatewayHost : IAsyncDisposable
             // The gateway ends.
         }
     }
+
+    /// <summary>Not before the cluster is known: until then nobody seems to have a right.</summary>
+    private async Task AdmitAccountsAsync(CancellationToken cancellationToken)
+    {
+        await clusterWatch.Synced.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await Task.WhenAll(reviews.RunAsync(cancellationToken), accounts.RunAsync(cancellationToken));
+    }
+
+    private IEnumerable<PeerIdentity> InUse() => flows.Flows.All.Concat(endpoints.Watches.All).Select(session => session.Peer);
 
     /// <summary>Everything of a revoked subject ends now: connections (and so streams and flows in them), flows, and the direct carrier's connections.</summary>
     private void EndRevoked()

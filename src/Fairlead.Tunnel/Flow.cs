@@ -100,7 +100,12 @@ public interface IFlowOpener
 /// <param name="Subject">Such as <c>invite:alice</c>.</param>
 /// <param name="Issued">When the certificate became valid: older ones can be revoked together.</param>
 /// <param name="Group">The invite group in the certificate, without prefix, or null.</param>
-public sealed record PeerIdentity(string Subject, DateTimeOffset Issued, DateTimeOffset Expires, string? Group = null);
+/// <param name="Account">Who that is in Kubernetes, for subjects <c>k8s:</c>.</param>
+public sealed record PeerIdentity(string Subject, DateTimeOffset Issued, DateTimeOffset Expires, string? Group = null, KubernetesAccount? Account = null);
+
+/// <summary>A user as the API server authenticated it when the certificate was asked for (authentication.k8s.io/v1 UserInfo).</summary>
+public sealed record KubernetesAccount(
+    string Name, string? Uid, IReadOnlyList<string> Groups, IReadOnlyDictionary<string, IReadOnlyList<string>> Extra);
 
 /// <summary>A flow that a laptop asks for, not yet answered. Exactly one of the two answers is given, once.</summary>
 public interface IIncomingFlow

@@ -36,15 +36,24 @@ internal sealed class AdministrationVerbs(CliHost host, CommonOptions common)
     {
         yield return Invite();
 
-        var user = new Argument<string>("USER") { HelpName = "USER", Description = "Name the user was invited by" };
-        var revoke = WithCluster(new Verb("revoke", "Take a user's access away; open connections end within a second", "fairlead space revoke alice")
+        var user = new Argument<string>("USER") { HelpName = "USER", Description = "Name the user was invited by, or k8s:NAME for a user of the cluster" };
+        var undo = new Option<bool>("--undo") { Description = "Let a revoked user of the cluster (k8s:NAME) join again" };
+        var revoke = WithCluster(new Verb("revoke", "Take a user's access away; open connections end within a second", "fairlead space revoke alice", "fairlead space revoke k8s:bob@example.com", "fairlead space revoke k8s:bob@example.com --undo")
             .Does(host, common, async (context, cancellationToken) =>
             {
                 var name = context.Parse.GetRequiredValue(user);
+                if (context.Get(undo))
+                {
+                    await host.Administration().LiftRevocationAsync(context.Cluster, name, cancellationToken);
+                    DaemonVerbs.Say(context, $"{name} may join again, as far as RBAC and Grants let it.");
+                    return;
+                }
+
                 await host.Administration().RevokeAsync(context.Cluster, name, cancellationToken);
                 DaemonVerbs.Say(context, $"Revoked {name}: certificates issued so far are denied, invites and grants are removed.");
             }));
         revoke.Arguments.Add(user);
+        revoke.Options.Add(undo);
         yield return revoke;
 
         yield return WithCluster(new Verb("grants", "Show who may reach what in the space", "fairlead space grants")

@@ -50,15 +50,44 @@ public sealed partial class SpaceAdministration
 
     public async Task RevokeAsync(ClusterSelection cluster, string user, CancellationToken cancellationToken)
     {
-        CheckName(user, "user");
+        var subject = SubjectOf(user);
         await WithClientAsync(cluster, async client =>
         {
             // First what ends live access, and once more at the end: whatever the gateway was issuing while it had not heard of this yet is
             // older than the second time (Enrolment takes its times before it looks).
-            await WriteRevocationAsync(client, user, cancellationToken);
-            await DeleteInvitesAsync(client, user, cancellationToken);
-            await RemoveFromGrantsAsync(client, Subjects.InvitePrefix + user, cancellationToken);
-            await WriteRevocationAsync(client, user, cancellationToken);
+            await WriteRevocationAsync(client, subject, cancellationToken);
+            if (subject == Subjects.InvitePrefix + user)
+            {
+                await DeleteInvitesAsync(client, user, cancellationToken);
+            }
+
+            await RemoveFromGrantsAsync(client, subject, cancellationToken);
+            await WriteRevocationAsync(client, subject, cancellationToken);
+            return true;
+        });
+    }
+
+    public async Task LiftRevocationAsync(ClusterSelection cluster, string user, CancellationToken cancellationToken)
+    {
+        if (!user.StartsWith(Subjects.KubernetesPrefix, StringComparison.Ordinal))
+        {
+            throw new FairleadException(
+                ErrorCategory.Usage, "option-invalid", $"The revocation of {user} can't be undone", "certificates that were given by invite stay revoked", $"Invite again: 'fairlead space invite {user}'.");
+        }
+
+        var key = ClusterObjects.RevocationKey(SubjectOf(user));
+        await WithClientAsync(cluster, async client =>
+        {
+            var change = Patch.Merge(new JsonObject { ["data"] = new JsonObject { [key] = null } });
+            try
+            {
+                await client.PatchAsync(Resources.ConfigMaps, ClusterObjects.Namespace, ClusterObjects.RevocationsConfigMap, change, cancellationToken);
+            }
+            catch (KubernetesException e) when (e.IsNotFound)
+            {
+                // Nobody was ever revoked.
+            }
+
             return true;
         });
     }
@@ -94,6 +123,20 @@ public sealed partial class SpaceAdministration
         {
             throw new FairleadException(ErrorCategory.Usage, "option-invalid", "An invite can't expire then", $"it may last up to {LongestInvite.TotalDays:0} days", "For example --expires 7d.");
         }
+    }
+
+    /// <summary><c>k8s:NAME</c> is the cluster's user of that name, anything else one who was invited.</summary>
+    private static string SubjectOf(string user)
+    {
+        if (!user.StartsWith(Subjects.KubernetesPrefix, StringComparison.Ordinal))
+        {
+            CheckName(user, "user");
+            return Subjects.InvitePrefix + user;
+        }
+
+        return Subjects.IsKubernetesName(user[Subjects.KubernetesPrefix.Length..])
+            ? user
+            : throw new FairleadException(ErrorCategory.Usage, "name-invalid", $"'{user}' can't be a user of the cluster", "the name is empty, too long, or holds control characters", "For example 'k8s:bob@example.com'.");
     }
 
     private static void CheckName(string name, string what)
@@ -166,9 +209,9 @@ public sealed partial class SpaceAdministration
         Spec = new GrantSpec([Subjects.InvitePrefix + user], rules),
     };
 
-    private static async Task WriteRevocationAsync(KubernetesClient client, string user, CancellationToken cancellationToken)
+    private static async Task WriteRevocationAsync(KubernetesClient client, string subject, CancellationToken cancellationToken)
     {
-        var key = ClusterObjects.RevocationKey(Subjects.InvitePrefix + user);
+        var key = ClusterObjects.RevocationKey(subject);
         var at = (await client.GetServerTimeAsync(cancellationToken)).ToString("O", CultureInfo.InvariantCulture);
         var change = Patch.Merge(new JsonObject { ["data"] = new JsonObject { [key] = at } });
         try

@@ -16,7 +16,13 @@ public interface ISpaceAdministration
     /// <summary>Creates the invite and its Grant and returns the token, which is shown once and stored nowhere.</summary>
     Task<Invitation> InviteAsync(ClusterSelection cluster, InviteOptions options, CancellationToken cancellationToken);
 
-    /// <summary>Denies every certificate issued to the user so far, and removes the user's invites and Grants.</summary>
+    /// <summary>Lets a Kubernetes user who was revoked enrol again.</summary>
+    Task LiftRevocationAsync(ClusterSelection cluster, string user, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Denies every certificate issued to the user so far, and removes the user's invites and Grants. A user <c>k8s:NAME</c>, who could ask for a new
+    /// certificate at once, gets none until <see cref="LiftRevocationAsync"/>.
+    /// </summary>
     Task RevokeAsync(ClusterSelection cluster, string user, CancellationToken cancellationToken);
 
     Task<IReadOnlyList<GrantInfo>> ListGrantsAsync(ClusterSelection cluster, CancellationToken cancellationToken);

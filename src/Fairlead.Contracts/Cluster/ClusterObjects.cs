@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.RegularExpressions;
 
 namespace Fairlead.Contracts.Cluster;
@@ -19,6 +21,18 @@ public static class ClusterObjects
     public const string Group = "fairlead.dev";
 
     public const string Version = "v1alpha1";
+
+    /// <summary>Signer of the CertificateSigningRequests by which people with a kubeconfig enrol (docs/identity.md).</summary>
+    public const string SignerName = "fairlead.dev/client";
+
+    /// <summary>Virtual resource of <see cref="Group"/>: who may <see cref="GrantVerbs.Consume"/> it in a namespace may consume the services there.</summary>
+    public const string SpacesResource = "spaces";
+
+    /// <summary>ClusterRole that lets people with a kubeconfig enrol.</summary>
+    public const string UserRole = "fairlead-user";
+
+    /// <summary>ClusterRole that lets them consume, where it is bound.</summary>
+    public const string ConsumerRole = "fairlead-consumer";
 
     /// <summary>Secret with <c>tls.crt</c> and <c>tls.key</c>: the space's certificate authority.</summary>
     public const string AuthoritySecret = "fairlead-ca";
@@ -42,8 +56,23 @@ public static class ClusterObjects
     /// <summary>Label on invites and on Grants that an invite made: the user they are for.</summary>
     public const string UserLabel = "fairlead.dev/user";
 
-    /// <summary>A ConfigMap's keys may not hold a colon: <c>invite:alice</c> is <c>invite.alice</c>.</summary>
-    public static string RevocationKey(string subject) => subject.Replace(':', '.');
+    private const int MaxKeyLength = 253;
+
+    /// <summary>
+    /// A ConfigMap's keys hold letters, digits, <c>-</c>, <c>_</c> and <c>.</c> only: <c>invite:alice</c> is <c>invite.alice</c>. In a Kubernetes user's
+    /// name every other byte, and <c>_</c>, is <c>_</c> and two hexadecimal digits; a name too long for that is its SHA-256.
+    /// </summary>
+    public static string RevocationKey(string subject)
+    {
+        if (!subject.StartsWith(Subjects.KubernetesPrefix, StringComparison.Ordinal))
+        {
+            return subject.Replace(':', '.');
+        }
+
+        var name = Encoding.UTF8.GetBytes(subject[Subjects.KubernetesPrefix.Length..]);
+        var key = "k8s." + string.Concat(name.Select(b => char.IsAsciiLetterOrDigit((char)b) || b is (byte)'-' or (byte)'.' ? ((char)b).ToString() : $"_{b:X2}"));
+        return key.Length <= MaxKeyLength ? key : "k8s-sha256." + Convert.ToHexStringLower(SHA256.HashData(name));
+    }
 }
 
 /// <summary>Keys of the ConfigMap <see cref="ClusterObjects.SpaceConfigMap"/>.</summary>
@@ -79,6 +108,16 @@ public static partial class Subjects
 {
     public const string InvitePrefix = "invite:";
     public const string InviteGroupPrefix = "invite-group:";
+
+    /// <summary>A user as the cluster's API server knows it.</summary>
+    public const string KubernetesPrefix = "k8s:";
+    public const string KubernetesGroupPrefix = "k8s-group:";
+
+    /// <summary>Longer than the longest service account's; what a certificate's subject can well hold.</summary>
+    private const int MaxKubernetesName = 256;
+
+    /// <summary>Whether a Kubernetes user's or group's name can stand in certificates and Grants: 1 to 256 characters, none of them a control character.</summary>
+    public static bool IsKubernetesName(string? text) => text is { Length: > 0 and <= MaxKubernetesName } && !text.Any(char.IsControl) && !char.IsWhiteSpace(text[0]) && !char.IsWhiteSpace(text[^1]);
 
     /// <summary>Whether it is an RFC 1123 label (1 to 63 of a–z, 0–9 and inner hyphens), as users, groups, spaces and invite ids must be.</summary>
     public static bool IsLabel(string? text) => text is { Length: > 0 and <= 63 } && Label().IsMatch(text);

@@ -5,7 +5,7 @@ using Fairlead.Contracts.Gateway;
 namespace Fairlead.Contracts.Cluster;
 
 /// <summary>The <c>spec</c> of a <c>Grant</c> (fairlead.dev/v1alpha1): what its subjects may do. Grants add up; nothing is granted by default.</summary>
-/// <param name="Subjects"><c>invite:NAME</c> or <c>invite-group:NAME</c>.</param>
+/// <param name="Subjects"><c>invite:NAME</c>, <c>invite-group:NAME</c>, <c>k8s:USER</c> or <c>k8s-group:GROUP</c>.</param>
 public sealed record GrantSpec(IReadOnlyList<string>? Subjects, IReadOnlyList<GrantRule>? Rules);
 
 /// <summary>One permission: every verb, on every service that one of <paramref name="Services"/> matches in a namespace that one of <paramref name="Namespaces"/> matches.</summary>

@@ -67,6 +67,26 @@ public sealed record EnrollRequest(string InviteId, string Secret, string Certif
 
 public sealed record RenewRequest(string CertificateRequest);
 
+/// <summary>
+/// What the gateway tells a person with a kubeconfig besides the certificate: JSON, the message of the condition <c>Approved</c> of their
+/// CertificateSigningRequest, which is all of the cluster that they need to be able to read.
+/// </summary>
+/// <param name="ProtocolVersions">Every version that the gateway speaks.</param>
+/// <param name="Endpoints">Where it is reached from outside; may be none.</param>
+/// <param name="Namespace">Of the gateway's pods.</param>
+/// <param name="Pods">Names of its pods, for a port-forward.</param>
+/// <param name="ApiPort">The pods' port of the API.</param>
+/// <param name="DataPort">The pods' port of the direct carrier.</param>
+public sealed record EnrolmentFacts(
+    IReadOnlyList<int> ProtocolVersions,
+    string SpaceName,
+    string SpaceUid,
+    IReadOnlyList<GatewayEndpoint> Endpoints,
+    string Namespace,
+    IReadOnlyList<string> Pods,
+    int ApiPort,
+    int DataPort);
+
 /// <param name="Certificate">The client certificate, PEM.</param>
 /// <param name="Authority">The space's CA certificate, PEM.</param>
 /// <param name="RenewAfter">When the client should ask for the next one (two thirds of the lifetime).</param>
@@ -141,6 +161,7 @@ public sealed record ServicePort(string Name, int Port, TransportProtocol Protoc
 [JsonSerializable(typeof(EnrollRequest))]
 [JsonSerializable(typeof(RenewRequest))]
 [JsonSerializable(typeof(CertificateResponse))]
+[JsonSerializable(typeof(EnrolmentFacts))]
 [JsonSerializable(typeof(CatalogEvent))]
 [JsonSerializable(typeof(ReplicaStatus))]
 [JsonSerializable(typeof(ErrorResponse))]

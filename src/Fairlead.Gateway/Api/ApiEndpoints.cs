@@ -138,6 +138,7 @@ internal sealed class ApiEndpoints(
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, watch.Ended, stopping);
         context.Response.ContentType = "application/x-ndjson";
         context.Response.Headers.CacheControl = "no-store";
+        await grants.ReadyAsync(peer, target: null, stop.Token);
         var events = new CatalogWatch(feed, space.Instance, () => grants.Of(peer), () => settings.Current, draining, time);
         var body = context.Response.BodyWriter;
         using var json = new Utf8JsonWriter((IBufferWriter<byte>)body);
@@ -178,6 +179,7 @@ internal sealed class ApiEndpoints(
             throw new FairleadException(ErrorCategory.Usage, "request-invalid", "The request can't be read", "its content type is not application/dns-message");
         }
 
+        await grants.ReadyAsync(peer, target: null, context.RequestAborted);
         var answer = await dns.AnswerAsync(peer, await ReadAsync(context, MaxDnsMessage), context.RequestAborted);
         context.Response.ContentType = "application/dns-message";
         context.Response.ContentLength = answer.Length;

@@ -18,6 +18,9 @@ internal sealed class ClusterState(string gatewayNamespace = ClusterObjects.Name
     private readonly ConcurrentDictionary<ObjectKey, ServiceView> services = new();
     private readonly ConcurrentDictionary<ObjectKey, ImmutableDictionary<ObjectKey, SliceView>> slicesByService = new();
     private readonly ConcurrentDictionary<ObjectKey, SliceView> slices = new();
+    private readonly Lock counting = new();
+    private readonly Dictionary<string, int> servicesByNamespace = [];
+    private volatile ImmutableHashSet<string> namespaces = [];
     private readonly ConcurrentDictionary<ObjectKey, PodView> pods = new();
     private readonly ConcurrentDictionary<string, NodeView> nodes = new();
     private readonly AddressIndex<ObjectKey> servicesByAddress = new();
@@ -35,9 +38,18 @@ internal sealed class ClusterState(string gatewayNamespace = ClusterObjects.Name
     /// <summary>A node or the gateway's own Service changed: where the gateway is reached may have changed.</summary>
     public Action? ReachChanged { get; set; }
 
+    /// <summary>The first service of a namespace came, or the last one went.</summary>
+    public Action? NamespacesChanged { get; set; }
+
+    /// <summary>Those that have services.</summary>
+    public IReadOnlySet<string> Namespaces => namespaces;
+
     public IEnumerable<ServiceView> Services => services.Select(s => s.Value);
 
     public IEnumerable<NodeView> Nodes => nodes.Select(n => n.Value);
+
+    /// <summary>The gateway's own replicas.</summary>
+    public IEnumerable<PodView> Gateways => pods.Select(p => p.Value).Where(p => p.Gateway);
 
     public ServiceView? FindService(ObjectKey key) => services.GetValueOrDefault(key);
 
@@ -69,6 +81,7 @@ internal sealed class ClusterState(string gatewayNamespace = ClusterObjects.Name
     {
         var old = services.GetValueOrDefault(service.Key);
         services[service.Key] = service;
+        Count(service.Key.Namespace, old is null ? 1 : 0);
         servicesByAddress.Move(service.Key, AddressesOf(old), AddressesOf(service));
         ServiceChanged?.Invoke(service.Key);
     }
@@ -77,6 +90,7 @@ internal sealed class ClusterState(string gatewayNamespace = ClusterObjects.Name
     {
         if (services.TryRemove(key, out var old))
         {
+            Count(key.Namespace, -1);
             servicesByAddress.Move(key, AddressesOf(old), []);
             ServiceChanged?.Invoke(key);
         }
@@ -152,6 +166,31 @@ internal sealed class ClusterState(string gatewayNamespace = ClusterObjects.Name
             nodesByAddress.Move(name, AddressesOf(old), []);
             ReachChanged?.Invoke();
         }
+    }
+
+    private void Count(string @namespace, int change)
+    {
+        lock (counting)
+        {
+            var count = servicesByNamespace.GetValueOrDefault(@namespace) + change;
+            if (count == 0)
+            {
+                servicesByNamespace.Remove(@namespace);
+            }
+            else
+            {
+                servicesByNamespace[@namespace] = count;
+            }
+
+            if (count > 0 == namespaces.Contains(@namespace))
+            {
+                return;
+            }
+
+            namespaces = count > 0 ? namespaces.Add(@namespace) : namespaces.Remove(@namespace);
+        }
+
+        NamespacesChanged?.Invoke();
     }
 
     private static IReadOnlyList<IPAddress> AddressesOf(ServiceView? service) => service is null ? [] : [.. service.ClusterAddresses, .. service.OtherAddresses];

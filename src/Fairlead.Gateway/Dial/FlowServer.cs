@@ -38,6 +38,7 @@ internal sealed partial class FlowServer(FlowPlanner planner, Grants grants, Rev
             return;
         }
 
+        await grants.ReadyAsync(flow.Peer, flow.Target, cancellationToken);
         using var session = Flows.TryOpen(flow.Peer);
         if (session is null)
         {

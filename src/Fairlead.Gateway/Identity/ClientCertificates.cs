@@ -34,7 +34,7 @@ internal sealed class ClientCertificates(SpaceAuthority authority, Revocations r
                 "certificate-expired",
                 "The client certificate has expired",
                 $"it was valid until {peer.Expires:u}; the gateway's clock says {now:u}",
-                "Check this machine's clock; if it is right, ask for a new invite and join again."));
+                peer.Account is null ? "Check this machine's clock; if it is right, ask for a new invite and join again." : "Check this machine's clock; if it is right, join again."));
         }
 
         if (now < peer.Issued - SpaceAuthority.Backdate)
@@ -44,7 +44,7 @@ internal sealed class ClientCertificates(SpaceAuthority authority, Revocations r
         }
 
         return revocations.IsRevoked(peer)
-            ? (null, new ErrorInfo(ErrorCategory.Denied, "revoked", $"Access of {peer.Subject} was revoked", "an administrator of the space revoked it", "Ask for a new invite and join again."))
+            ? (null, new ErrorInfo(ErrorCategory.Denied, "revoked", $"Access of {peer.Subject} was revoked", "an administrator of the space revoked it", peer.Account is null ? "Ask for a new invite and join again." : "Ask an administrator of the space."))
             : (peer, null);
     }
 
@@ -89,14 +89,20 @@ internal sealed class ClientCertificates(SpaceAuthority authority, Revocations r
     private PeerIdentity? Parse(X509Certificate2 certificate)
     {
         var name = DistinguishedName.Read(certificate.SubjectName);
-        if (name.Organization != authority.SpaceUid
-            || name.CommonName?.StartsWith(Subjects.InvitePrefix, StringComparison.Ordinal) != true
-            || !Subjects.IsLabel(name.CommonName[Subjects.InvitePrefix.Length..]))
+        if (name.Organization != authority.SpaceUid || name.CommonName is null)
         {
             return null;
         }
 
         var issued = new DateTimeOffset(certificate.NotBefore.ToUniversalTime(), TimeSpan.Zero) + SpaceAuthority.Backdate;
-        return new PeerIdentity(name.CommonName, issued, new DateTimeOffset(certificate.NotAfter.ToUniversalTime(), TimeSpan.Zero), name.Unit);
+        var expires = new DateTimeOffset(certificate.NotAfter.ToUniversalTime(), TimeSpan.Zero);
+        if (name.CommonName.StartsWith(Subjects.InvitePrefix, StringComparison.Ordinal))
+        {
+            return Subjects.IsLabel(name.CommonName[Subjects.InvitePrefix.Length..]) ? new PeerIdentity(name.CommonName, issued, expires, name.Unit) : null;
+        }
+
+        return AccountExtension.Read(certificate) is { } account && name.CommonName == Subjects.KubernetesPrefix + account.Name
+            ? new PeerIdentity(name.CommonName, issued, expires, Group: null, account)
+            : null;
     }
 }

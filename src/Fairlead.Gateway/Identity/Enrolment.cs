@@ -57,12 +57,22 @@ internal sealed partial class Enrolment(
     /// <param name="peer">Who asks, as a certificate proved that is ours, valid and not revoked as far as this replica has heard.</param>
     public async Task<CertificateResponse> RenewAsync(PeerIdentity peer, RenewRequest request, CancellationToken cancellationToken)
     {
+        if (peer.Account is not null)
+        {
+            throw new FairleadException(
+                ErrorCategory.Denied,
+                "renewal-by-request",
+                $"The certificate of {peer.Subject} is not renewed by itself",
+                "each one of a Kubernetes user comes from a new CertificateSigningRequest, which proves that the user still exists",
+                "Join again with the kubeconfig: 'fairlead join --kubeconfig FILE'.");
+        }
+
         var key = SigningRequest.ReadKey(request.CertificateRequest);
 
         // The watch may lag behind: a revocation that was written before this moment must not be outlived by a newer certificate. One that
         // is written after it carries a later time than this certificate (SpaceAdministration.RevokeAsync).
         var issued = WholeSeconds(time.GetUtcNow());
-        var revoked = await ReadRevocationsAsync(cancellationToken);
+        var revoked = await Revocations.ReadAsync(client, cancellationToken);
         if (revoked.IsRevoked(peer) || revoked.IsRevoked(peer.Subject, issued))
         {
             throw Revoked(peer.Subject);
@@ -133,7 +143,7 @@ internal sealed partial class Enrolment(
     /// <summary>A moment after the subject's last revocation, so that whoever is invited again isn't locked out by the old one.</summary>
     private async Task<DateTimeOffset> ChooseIssuedAsync(string subject, CancellationToken cancellationToken)
     {
-        var revoked = await ReadRevocationsAsync(cancellationToken);
+        var revoked = await Revocations.ReadAsync(client, cancellationToken);
         var issued = WholeSeconds(time.GetUtcNow());
         if (revoked.RevokedAt(subject) is not { } at || issued > at)
         {
@@ -147,14 +157,6 @@ internal sealed partial class Enrolment(
 
         await Task.Delay(at - time.GetUtcNow() + TimeSpan.FromSeconds(1), time, cancellationToken);
         return WholeSeconds(time.GetUtcNow());
-    }
-
-    private async Task<Revocations> ReadRevocationsAsync(CancellationToken cancellationToken)
-    {
-        var map = await client.GetAsync(Resources.ConfigMaps, client.Connection.Namespace, ClusterObjects.RevocationsConfigMap, cancellationToken);
-        var revocations = new Revocations();
-        revocations.Replace(map?.Data ?? []);
-        return revocations;
     }
 
     private CertificateResponse Issue(PublicKey key, string user, string? group, DateTimeOffset issued)

@@ -1,6 +1,7 @@
 using System.Collections.Frozen;
 using System.Globalization;
 using Fairlead.Contracts.Cluster;
+using Fairlead.Kubernetes;
 using Fairlead.Tunnel;
 
 namespace Fairlead.Gateway.Identity;
@@ -23,6 +24,16 @@ internal sealed class Revocations
             x => x.Key,
             x => DateTimeOffset.TryParse(x.Value, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at) ? at : DateTimeOffset.MaxValue);
         Changed?.Invoke();
+    }
+
+    /// <summary>As they stand in the cluster now, not as the watch has told yet.</summary>
+    /// <exception cref="KubernetesException">The ConfigMap could not be read.</exception>
+    public static async Task<Revocations> ReadAsync(KubernetesClient client, CancellationToken cancellationToken)
+    {
+        var map = await client.GetAsync(Resources.ConfigMaps, client.Connection.Namespace, ClusterObjects.RevocationsConfigMap, cancellationToken);
+        var revocations = new Revocations();
+        revocations.Replace(map?.Data ?? []);
+        return revocations;
     }
 
     public bool IsRevoked(PeerIdentity peer) => IsRevoked(peer.Subject, peer.Issued);

@@ -1,6 +1,8 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Fairlead.Contracts.Cluster;
 using Fairlead.Contracts.Gateway;
+using Fairlead.Tunnel;
 
 namespace Fairlead.Gateway.Identity;
 
@@ -96,19 +98,42 @@ internal sealed class SpaceAuthority : IDisposable
         return Sign(publicKey, DistinguishedName.Build("invite:" + name, SpaceUid, group), names.Build(), ClientAuthentication, issued - Backdate, issued + lifetime);
     }
 
+    /// <summary>A client certificate of a Kubernetes user.</summary>
+    public X509Certificate2 IssueClient(PublicKey publicKey, KubernetesAccount account, DateTimeOffset issued, TimeSpan lifetime) => Sign(
+        publicKey,
+        DistinguishedName.Build(Subjects.KubernetesPrefix + account.Name, SpaceUid, null),
+        NamesOf(SpaceUid, account),
+        ClientAuthentication,
+        issued - Backdate,
+        issued + lifetime,
+        AccountExtension.Make(account));
+
+    /// <summary>The alternative names of such a certificate.</summary>
+    public static X509Extension NamesOf(string spaceUid, KubernetesAccount account)
+    {
+        var names = new SubjectAlternativeNameBuilder();
+        names.AddUri(new Uri($"fairlead://{spaceUid}/k8s/{Uri.EscapeDataString(account.Name)}"));
+        return names.Build();
+    }
+
     public void Dispose()
     {
         key.Dispose();
         Certificate.Dispose();
     }
 
-    private X509Certificate2 Sign(PublicKey publicKey, X500DistinguishedName subject, X509Extension names, Oid usage, DateTimeOffset notBefore, DateTimeOffset notAfter)
+    private X509Certificate2 Sign(PublicKey publicKey, X500DistinguishedName subject, X509Extension names, Oid usage, DateTimeOffset notBefore, DateTimeOffset notAfter, X509Extension? more = null)
     {
         var request = new CertificateRequest(subject, publicKey, HashAlgorithmName.SHA256);
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(certificateAuthority: false, hasPathLengthConstraint: false, pathLengthConstraint: 0, critical: true));
         request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, critical: true));
         request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([usage], critical: false));
         request.CertificateExtensions.Add(names);
+        if (more is not null)
+        {
+            request.CertificateExtensions.Add(more);
+        }
+
         request.CertificateExtensions.Add(X509AuthorityKeyIdentifierExtension.CreateFromCertificate(Certificate, includeKeyIdentifier: true, includeIssuerAndSerial: false));
 
         // RFC 5280 §4.1.2.2: positive, at most 20 octets.

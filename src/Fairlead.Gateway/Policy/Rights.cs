@@ -3,24 +3,34 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Text;
 using Fairlead.Contracts.Cluster;
+using Fairlead.Tunnel;
 
 namespace Fairlead.Gateway.Policy;
 
-/// <summary>What one subject may do: the rules of every Grant that names it. Immutable.</summary>
+/// <summary>What one subject may do: the rules of every Grant that names it, and of RBAC where that counts. Immutable.</summary>
 internal sealed class Rights
 {
     public static readonly Rights None = new([]);
 
     private readonly Rule[] rules;
 
-    public Rights(IReadOnlyList<GrantRule> granted)
+    /// <param name="remark">What a person is told besides, when something isn't granted: an end of a sentence.</param>
+    /// <param name="failure">Why more may be allowed than is known.</param>
+    public Rights(IReadOnlyList<GrantRule> granted, string? remark = null, string? failure = null)
     {
+        (Remark, Failure) = (remark, failure);
         rules = [.. granted.Select(Rule.Compile).OfType<Rule>()];
         Fingerprint = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', rules.Select(r => r.Text).Order(StringComparer.Ordinal)))))[..16];
     }
 
     /// <summary>Equal for equal rights: a client that comes back with another one can't resume a watch.</summary>
     public string Fingerprint { get; }
+
+    public string? Remark { get; }
+
+    public string? Failure { get; }
+
+    public bool IsEmpty => rules.Length == 0;
 
     public bool MayConsume(string @namespace, string service)
     {
@@ -132,14 +142,32 @@ internal sealed class GrantSet
         bySubject = rulesBySubject.ToFrozenDictionary(x => x.Key, x => new Rights(x.Value));
     }
 
-    /// <param name="group">The group in the subject's certificate, without prefix.</param>
-    public Rights Of(string subject, string? group)
+    /// <summary>By the Grants alone.</summary>
+    public Rights Of(PeerIdentity peer)
     {
-        if (group is null || !rulesBySubject.TryGetValue(Subjects.InviteGroupPrefix + group, out var ofGroup))
+        var names = NamesOf(peer).Where(rulesBySubject.ContainsKey).ToList();
+        return names switch
         {
-            return bySubject.GetValueOrDefault(subject) ?? Rights.None;
+            [] => Rights.None,
+            [var only] => bySubject[only],
+            _ => new Rights([.. names.SelectMany(name => rulesBySubject[name])]),
+        };
+    }
+
+    public IEnumerable<GrantRule> RulesOf(PeerIdentity peer) => NamesOf(peer).SelectMany(name => rulesBySubject.GetValueOrDefault(name) ?? []);
+
+    /// <summary>Every subject of a Grant that means this peer.</summary>
+    private static IEnumerable<string> NamesOf(PeerIdentity peer)
+    {
+        yield return peer.Subject;
+        if (peer.Group is not null)
+        {
+            yield return Subjects.InviteGroupPrefix + peer.Group;
         }
 
-        return rulesBySubject.TryGetValue(subject, out var own) ? new Rights([.. own, .. ofGroup]) : bySubject[Subjects.InviteGroupPrefix + group];
+        foreach (var group in peer.Account?.Groups.Distinct() ?? [])
+        {
+            yield return Subjects.KubernetesGroupPrefix + group;
+        }
     }
 }

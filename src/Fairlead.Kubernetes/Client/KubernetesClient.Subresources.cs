@@ -8,8 +8,22 @@ public sealed partial class KubernetesClient
 {
     /// <summary>Replaces the status of an object and nothing else of it.</summary>
     public Task<T> ReplaceStatusAsync<T>(ResourceType<T> type, T value, CancellationToken cancellationToken = default)
+        where T : KubeObject => ReplaceSubresourceAsync(type, value, "status", cancellationToken);
+
+    /// <summary>Replaces a subresource that takes and answers the object itself: <c>status</c>, <c>approval</c>.</summary>
+    public Task<T> ReplaceSubresourceAsync<T>(ResourceType<T> type, T value, string subresource, CancellationToken cancellationToken = default)
         where T : KubeObject =>
-        SendAsync(new ApiRequest(HttpMethod.Put, type.ObjectPath(NamespaceOf(type, value), NameOf(value), "status"), Body(type, value)), type, cancellationToken);
+        SendAsync(new ApiRequest(HttpMethod.Put, type.ObjectPath(NamespaceOf(type, value), NameOf(value), subresource), Body(type, value)), type, cancellationToken);
+
+    /// <summary>Whether the API server's authorizers let somebody do something; without a user in <paramref name="spec"/>, whether they let us.</summary>
+    public Task<SubjectAccessReviewStatus> ReviewAccessAsync(SubjectAccessReviewSpec spec, CancellationToken cancellationToken = default)
+    {
+        var (kind, plural) = spec.User is null ? ("SelfSubjectAccessReview", "selfsubjectaccessreviews") : ("SubjectAccessReview", "subjectaccessreviews");
+        var review = new SubjectAccessReview { ApiVersion = "authorization.k8s.io/v1", Kind = kind, Spec = spec };
+        var body = JsonSerializer.SerializeToUtf8Bytes(review, ModelJson.Of<SubjectAccessReview>());
+        return SendAsync(new ApiRequest(HttpMethod.Post, ResourcePath.Of(review.ApiVersion, plural, null), body),
+            json => JsonSerializer.Deserialize(json.Span, ModelJson.Of<SubjectAccessReview>())?.Status ?? throw new JsonException("no status"), cancellationToken);
+    }
 
     /// <summary>Patches a subresource that answers with the object itself: <c>status</c>, <c>ephemeralcontainers</c>; null is the object.</summary>
     public Task<T> PatchSubresourceAsync<T>(

@@ -41,6 +41,9 @@ public static class Resources
 
     public static ResourceType<ClusterRoleBinding> ClusterRoleBindings { get; } = Grouped<ClusterRoleBinding>(Rbac, "clusterrolebindings", namespaced: false);
 
+    public static ResourceType<CertificateSigningRequest> CertificateSigningRequests { get; } =
+        Grouped<CertificateSigningRequest>("certificates.k8s.io", "certificatesigningrequests", namespaced: false);
+
     public static ResourceType<CustomResourceDefinition> CustomResourceDefinitions { get; } =
         Grouped<CustomResourceDefinition>("apiextensions.k8s.io", "customresourcedefinitions", namespaced: false);
 

@@ -56,6 +56,8 @@ public static class ModelJson
 [JsonSerializable(typeof(ClusterRole))]
 [JsonSerializable(typeof(ClusterRoleBinding))]
 [JsonSerializable(typeof(CustomResourceDefinition))]
+[JsonSerializable(typeof(CertificateSigningRequest))]
+[JsonSerializable(typeof(SubjectAccessReview))]
 [JsonSerializable(typeof(TokenRequest))]
 [JsonSerializable(typeof(Status))]
 [JsonSerializable(typeof(ListMeta))]

@@ -153,6 +153,8 @@ public sealed class SpaceVerbTests
 
         public Task RevokeAsync(ClusterSelection cluster, string user, CancellationToken cancellationToken) => Task.CompletedTask;
 
+        public Task LiftRevocationAsync(ClusterSelection cluster, string user, CancellationToken cancellationToken) => Task.CompletedTask;
+
         public Task<IReadOnlyList<GrantInfo>> ListGrantsAsync(ClusterSelection cluster, CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<GrantInfo>>([]);
     }
 }

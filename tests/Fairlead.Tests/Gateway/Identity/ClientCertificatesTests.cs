@@ -86,16 +86,16 @@ public sealed class ClientCertificatesTests
     }
 
     [Fact]
-    public void Request_with_another_key_than_p256_or_a_broken_signature_is_refused()
+    public void Request_with_another_key_than_p256_or_p384_or_a_broken_signature_is_refused()
     {
-        using var p384 = ECDsa.Create(ECCurve.NamedCurves.nistP384);
+        using var p521 = ECDsa.Create(ECCurve.NamedCurves.nistP521);
         using var rsa = RSA.Create(2048);
         var good = Invites.Request();
         var der = Convert.FromBase64String(string.Concat(good.Split('\n').Where(l => !l.StartsWith('-'))));
         der[^1] ^= 1;
         foreach (var pem in new[]
         {
-            Invites.Request(p384),
+            Invites.Request(p521),
             new CertificateRequest("CN=x", rsa, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1).CreateSigningRequestPem(),
             PemEncoding.WriteString("CERTIFICATE REQUEST", der),
             "garbage", "", new string('A', 100_000), good[..(good.Length / 2)],

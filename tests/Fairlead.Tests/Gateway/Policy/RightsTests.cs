@@ -1,5 +1,6 @@
 using Fairlead.Contracts.Cluster;
 using Fairlead.Gateway.Policy;
+using Fairlead.Tunnel;
 
 namespace Fairlead.Tests.Gateway.Policy;
 
@@ -8,7 +9,7 @@ public sealed class RightsTests
     [Fact]
     public void Rights_no_grant_allows_nothing()
     {
-        var rights = new GrantSet([]).Of("invite:alice", "team");
+        var rights = new GrantSet([]).Of(Invited("team"));
         rights.MayConsume("shop", "frontend").ShouldBeFalse();
         rights.MayResolveForeignNames.ShouldBeFalse();
     }
@@ -22,20 +23,37 @@ public sealed class RightsTests
             new GrantSpec(["invite-group:team"], [new GrantRule(["dev-*"])]),
             new GrantSpec(["invite:bob"], [new GrantRule(["*"])]),
         ]);
-        var rights = grants.Of("invite:alice", "team");
+        var rights = grants.Of(Invited("team"));
         rights.MayConsume("shop", "frontend").ShouldBeTrue();
         rights.MayConsume("shop", "orders").ShouldBeFalse();
         rights.MayConsume("dev-1", "anything").ShouldBeTrue();
         rights.MayConsume("prod", "anything").ShouldBeFalse();
-        grants.Of("invite:alice", null).MayConsume("dev-1", "anything").ShouldBeFalse();
+        grants.Of(Invited(null)).MayConsume("dev-1", "anything").ShouldBeFalse();
     }
 
     [Fact]
     public void Rights_group_of_the_same_name_as_a_user_is_not_that_user()
     {
         var grants = new GrantSet([new GrantSpec(["invite-group:alice"], [new GrantRule(["shop"])])]);
-        grants.Of("invite:alice", null).MayConsume("shop", "frontend").ShouldBeFalse();
+        grants.Of(Invited(null)).MayConsume("shop", "frontend").ShouldBeFalse();
     }
+
+    [Fact]
+    public void Rights_of_a_kubernetes_user_come_from_its_name_and_every_group_of_it()
+    {
+        var grants = new GrantSet(
+        [
+            new GrantSpec(["k8s:alice"], [new GrantRule(["shop"])]),
+            new GrantSpec(["k8s-group:devs"], [new GrantRule(["dev-*"])]),
+            new GrantSpec(["k8s-group:ops"], [new GrantRule(["ops"])]),
+            new GrantSpec(["invite:alice", "invite-group:devs"], [new GrantRule(["prod"])]),
+        ]);
+        var rights = grants.Of(new PeerIdentity("k8s:alice", default, default, null, new KubernetesAccount("alice", null, ["devs", "ops", "devs"], new Dictionary<string, IReadOnlyList<string>>())));
+        new[] { "shop", "dev-1", "ops", "prod" }.Select(ns => rights.MayConsume(ns, "x")).ShouldBe([true, true, true, false]);
+        grants.Of(Invited("ops")).MayConsume("ops", "x").ShouldBeFalse();
+    }
+
+    private static PeerIdentity Invited(string? group) => new("invite:alice", default, default, group);
 
     [Fact]
     public void Rights_rule_with_another_verb_does_not_consume() =>
