@@ -1,0 +1,89 @@
+using Fairlead.Testbed;
+
+namespace Fairlead.EndToEnd.Tests.Identity;
+
+/// <summary>
+/// A person with an account in the cluster (a service account, whose token is easily had), and an unprivileged user on a laptop, whose kubeconfig logs in
+/// by an exec plugin that leaves behind as whom it ran.
+/// </summary>
+internal sealed class ClusterUser(Cluster cluster, Laptop laptop, string name, int uid)
+{
+    private const string Namespace = "people";
+
+    /// <summary>Below /var, which is the test's own.</summary>
+    private string Home => $"/var/{name}";
+
+    public string Account => $"system:serviceaccount:{Namespace}:{name}";
+
+    public string Subject => $"k8s:{Account}";
+
+    public string Kubeconfig => $"{Home}/kubeconfig";
+
+    /// <param name="mayEnrol">Whether ClusterRole fairlead-user is bound.</param>
+    public static async Task<ClusterUser> CreateAsync(Cluster cluster, Laptop laptop, string name, bool mayEnrol = true)
+    {
+        var user = new ClusterUser(cluster, laptop, name, 4000 + laptop.Number);
+        await cluster.ApplyAsync($$"""
+            apiVersion: v1
+            kind: Namespace
+            metadata: { name: {{Namespace}} }
+            ---
+            apiVersion: v1
+            kind: ServiceAccount
+            metadata: { name: {{name}}, namespace: {{Namespace}} }
+            """);
+        if (mayEnrol)
+        {
+            (await cluster.KubectlAsync("create", "clusterrolebinding", $"user-{name}", "--clusterrole=fairlead-user", $"--serviceaccount={Namespace}:{name}")).ShouldSucceed();
+        }
+
+        var admin = await cluster.Host.ReadAsync(Cluster.Kubeconfig);
+        (await laptop.Host.RunAsync("install", "-d", "-o", $"{user.Uid}", user.Home)).ShouldSucceed();
+        await laptop.Host.WriteAsync($"{user.Home}/plugin", $$"""
+            #!/bin/sh
+            id -u >> {{user.Home}}/ran-as
+            printf '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"%s"}}' "$(cat {{user.Home}}/token)"
+            """);
+        await laptop.Host.WriteAsync(user.Kubeconfig, $$"""
+            apiVersion: v1
+            kind: Config
+            current-context: here
+            clusters: [ { name: here, cluster: { {{Line(admin, "server")}}, {{Line(admin, "certificate-authority-data")}} } } ]
+            contexts: [ { name: here, context: { cluster: here, user: {{name}} } } ]
+            users:
+            - name: {{name}}
+              user:
+                exec: { apiVersion: client.authentication.k8s.io/v1, command: {{user.Home}}/plugin, interactiveMode: Never }
+            """);
+        (await laptop.Host.RunAsync("chmod", "755", $"{user.Home}/plugin")).ShouldSucceed();
+        await user.LogInAsync((await cluster.KubectlAsync("create", "token", name, "-n", Namespace)).Text);
+        return user;
+    }
+
+    public int Uid => uid;
+
+    /// <summary>What the plugin gives from now on.</summary>
+    public Task LogInAsync(string token) => laptop.Host.WriteAsync($"{Home}/token", token);
+
+    public async Task<string[]> PluginRanAsAsync() => (await laptop.Host.ReadAsync($"{Home}/ran-as")).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+
+    public async Task LetConsumeAsync(string ns) => (await cluster.KubectlAsync(
+        "create", "rolebinding", $"consumer-{name}", "-n", ns, "--clusterrole=fairlead-consumer", $"--serviceaccount={Namespace}:{name}")).ShouldSucceed();
+
+    public async Task ForbidConsumingAsync(string ns) => (await cluster.KubectlAsync("delete", "rolebinding", $"consumer-{name}", "-n", ns)).ShouldSucceed();
+
+    /// <summary>As that user of the laptop, without any privilege.</summary>
+    public Task<Outcome> FairleadAsync(params string[] arguments) => laptop.Host.RunAsync(
+        ["setpriv", "--reuid", $"{Uid}", "--regid", $"{Uid}", "--clear-groups", "--no-new-privs", "env", "-u", "SUDO_UID", "-u", "XDG_RUNTIME_DIR", "-u", "XDG_STATE_HOME", $"HOME={Home}", Programs.Fairlead, .. arguments]);
+
+    public Task<Outcome> JoinAsync() => FairleadAsync("join", "--kubeconfig", Kubeconfig);
+
+    public async Task RemoveAsync()
+    {
+        await cluster.KubectlAsync("delete", "serviceaccount", name, "-n", Namespace);
+        await cluster.KubectlAsync("delete", "clusterrolebinding", $"user-{name}");
+        await cluster.KubectlAsync("delete", "rolebinding", $"consumer-{name}", "-n", "shop");
+    }
+
+    private static string Line(string kubeconfig, string key) => kubeconfig.Split('\n').First(line => line.Trim().StartsWith(key + ":", StringComparison.Ordinal)).Trim();
+}

@@ -1,0 +1,123 @@
+using System.Diagnostics;
+using Fairlead.EndToEnd.Tests.Harness;
+using Fairlead.Testbed;
+
+namespace Fairlead.EndToEnd.Tests.Identity;
+
+/// <summary>People who join with their kubeconfig, as unprivileged users of their laptop.</summary>
+public sealed class KubeconfigTests(SharedCluster cluster) : ClusterTest(cluster)
+{
+    [Fact]
+    public async Task User_with_a_role_binding_joins_consumes_and_loses_it_with_the_binding()
+    {
+        var (laptop, bob) = await NewUserAsync("bob");
+        try
+        {
+            await bob.LetConsumeAsync("shop");
+            (await bob.JoinAsync()).Text.ShouldContain($"as {bob.Subject}");
+            (await bob.PluginRanAsAsync()).ShouldAllBe(uid => uid == $"{bob.Uid}");
+            (await bob.FairleadAsync("consume", "shop/*")).ShouldSucceed();
+            (await laptop.CurlAsync("http://frontend.shop/")).ShouldSucceed();
+
+            using var held = laptop.Host.Start("bash", "-c", "exec 3<>/dev/tcp/redis.shop/6379; echo open; cat <&3; echo closed");
+            (await held.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(10))).ShouldBe("open");
+            await bob.ForbidConsumingAsync("shop");
+            var clock = Stopwatch.StartNew();
+            (await held.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(40))).ShouldBe("closed");
+            clock.Elapsed.ShouldBeLessThan(TimeSpan.FromSeconds(30));
+            await Shell.EventuallyAsync("the names are gone", async () => !(await laptop.Host.ReadAsync("/etc/hosts")).Contains("frontend.shop"));
+        }
+        finally
+        {
+            await bob.RemoveAsync();
+        }
+    }
+
+    [Fact]
+    public async Task User_named_in_a_grant_joins_without_a_role_and_is_ended_by_a_revocation()
+    {
+        var (laptop, carol) = await NewUserAsync("carol");
+        try
+        {
+            await Cluster.ApplyAsync($$"""
+                apiVersion: fairlead.dev/v1alpha1
+                kind: Grant
+                metadata: { name: carol, namespace: fairlead }
+                spec: { subjects: [ "{{carol.Subject}}" ], rules: [ { namespaces: [ shop ], services: [ redis ] } ] }
+                """);
+            (await carol.JoinAsync()).ShouldSucceed();
+            (await carol.FairleadAsync("services", "list", "-o", "json")).Text.ShouldSatisfyAllConditions(s => s.ShouldContain("redis"), s => s.ShouldNotContain("frontend"));
+            (await carol.FairleadAsync("consume", "shop/*")).ShouldSucceed();
+            using var held = laptop.Host.Start("bash", "-c", "exec 3<>/dev/tcp/redis.shop/6379; echo open; cat <&3; echo closed");
+            (await held.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(10))).ShouldBe("open");
+
+            (await Cluster.FairleadAsync(["space", "revoke", carol.Subject, "--kubeconfig", Cluster.Kubeconfig])).ShouldSucceed();
+            var clock = Stopwatch.StartNew();
+            (await held.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(10))).ShouldBe("closed");
+            clock.Elapsed.ShouldBeLessThan(TimeSpan.FromSeconds(2));
+
+            (await carol.JoinAsync()).ShouldFail(4).Error.ShouldContain("was revoked");
+            (await Cluster.FairleadAsync(["space", "revoke", "--undo", carol.Subject, "--kubeconfig", Cluster.Kubeconfig])).ShouldSucceed();
+            await carol.LetConsumeAsync("shop");
+            (await carol.JoinAsync()).ShouldSucceed();
+        }
+        finally
+        {
+            await carol.RemoveAsync();
+            await Cluster.KubectlAsync("delete", "grant", "carol", "-n", "fairlead");
+        }
+    }
+
+    [Fact]
+    public async Task User_without_rights_is_told_what_is_missing_and_what_gives_it()
+    {
+        var (_, dave) = await NewUserAsync("dave", mayEnrol: false);
+        try
+        {
+            var stranger = (await dave.JoinAsync()).ShouldFail(4);
+            stranger.Error.ShouldContain("create, get, watch certificatesigningrequests");
+            stranger.Error.ShouldContain("fairlead-user");
+
+            (await Cluster.KubectlAsync("create", "clusterrolebinding", "user-dave", "--clusterrole=fairlead-user", $"--user={dave.Account}")).ShouldSucceed();
+            (await dave.JoinAsync()).ShouldFail(4).Error.ShouldContain($"--clusterrole=fairlead-consumer --user={dave.Account}");
+
+            await dave.LogInAsync("expired");
+            (await dave.JoinAsync()).ShouldFail(4).Error.ShouldContain("Log in to the cluster");
+            (await dave.FairleadAsync("join", "--kubeconfig", dave.Kubeconfig, "--context", "elsewhere")).ShouldFail(3).Error.ShouldContain("It has here");
+        }
+        finally
+        {
+            await dave.RemoveAsync();
+        }
+    }
+
+    [Fact]
+    public async Task Forged_request_is_denied_and_is_not_signed_by_hand_either()
+    {
+        (await Cluster.Host.ShellAsync($$"""
+            set -e
+            cd /var/tmp
+            openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout forged.key -subj "/CN=k8s:kubernetes-admin" -out forged.csr 2>/dev/null
+            kubectl --kubeconfig {{Cluster.Kubeconfig}} apply -f - <<END
+            apiVersion: certificates.k8s.io/v1
+            kind: CertificateSigningRequest
+            metadata: { name: forged }
+            spec:
+              signerName: fairlead.dev/client
+              usages: [ client auth ]
+              request: $(base64 -w0 forged.csr)
+            END
+            """)).ShouldSucceed();
+        await Shell.EventuallyAsync("it is denied", async () => (await Cluster.KubectlAsync("get", "csr", "forged", "--no-headers")).Text.Contains("Denied"));
+        (await Cluster.KubectlAsync("get", "csr", "forged", "-o", "jsonpath={.status.conditions[0].reason}")).Text.ShouldBe("ForgedName");
+        (await Cluster.KubectlAsync("certificate", "approve", "forged")).ExitCode.ShouldNotBe(0);
+        (await Cluster.KubectlAsync("get", "csr", "forged", "-o", "jsonpath={.status.certificate}")).Text.ShouldBeEmpty();
+        (await Cluster.KubectlAsync("delete", "csr", "forged")).ShouldSucceed();
+    }
+
+    private async Task<(Laptop Laptop, ClusterUser User)> NewUserAsync(string name, bool mayEnrol = true)
+    {
+        var laptop = await NewLaptopAsync();
+        return (laptop, await ClusterUser.CreateAsync(Cluster, laptop, name, mayEnrol));
+    }
+}
