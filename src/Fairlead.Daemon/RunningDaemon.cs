@@ -50,7 +50,7 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
         this.companions = companions;
         logger = loggers.CreateLogger<RunningDaemon>();
         capture = selection.Capture;
-        spaces = new SpaceRegistry(store, links, book, time, loggers);
+        spaces = new SpaceRegistry(store, links, companions, book, time, loggers);
         pipeline = new ConsumePipeline(spaces, book, capture, hosts, time, loggers.CreateLogger<ConsumePipeline>());
         tcp = new TcpFlows(capture, FindDestination, time, loggers.CreateLogger<TcpFlows>());
         datagrams = new DatagramFlows(capture, FindDestination, time, loggers.CreateLogger<DatagramFlows>());

@@ -17,10 +17,18 @@ internal sealed class SpaceVerbs(CliHost host, CommonOptions common, DynamicValu
 
     public IEnumerable<Command> Build()
     {
-        var token = new Argument<string>("TOKEN") { HelpName = "TOKEN", Description = "The join token you were given; - reads it from standard input" };
-        var join = new Verb("join", "Join a space with a token; no Kubernetes credentials needed", "fairlead join flj1.eyJ...", "fairlead join - < token.txt")
-            .Does(host, common, (context, cancellationToken) => JoinAsync(context, context.Parse.GetRequiredValue(token), cancellationToken));
+        var token = new Argument<string?>("TOKEN") { HelpName = "TOKEN", Description = "The join token you were given; - reads it from standard input", Arity = ArgumentArity.ZeroOrOne };
+        var join = new Verb("join", "Join a space with a token, or with your kubeconfig", "fairlead join flj1.eyJ...", "fairlead join - < token.txt", "fairlead join --context staging")
+            .Does(host, common, (context, cancellationToken) => (context.Parse.GetValue(token), context.Cluster) switch
+            {
+                ({ } text, (null, null)) => JoinAsync(context, text, cancellationToken),
+                (null, (null, null)) => throw CommonOptions.Usage("join-how", "There is nothing to join with", "a join token or a kubeconfig is needed", "fairlead join TOKEN, or fairlead join --context NAME"),
+                (null, _) => JoinByKubeconfigAsync(context, cancellationToken),
+                _ => throw CommonOptions.Usage("join-how", "A token and a kubeconfig are two ways to join", "only one can be used at a time", "Leave out the token, or --kubeconfig and --context."),
+            });
         join.Arguments.Add(token);
+        join.Options.Add(common.Kubeconfig);
+        join.Options.Add(common.Context);
         yield return join;
 
         var leave = new Verb("leave", "Leave a space: forget its keys, rules and addresses", "fairlead leave", "fairlead leave --space staging")
@@ -106,12 +114,44 @@ internal sealed class SpaceVerbs(CliHost host, CommonOptions common, DynamicValu
             space = await context.Daemon.SendAsync("POST", LocalApi.Join, new JoinRequest(token), LocalJson.Default.JoinRequest, LocalJson.Default.SpaceStatus, cancellationToken);
         }
 
-        context.Output.Show(space, LocalJson.Default.SpaceStatus, (output, s) =>
-        {
-            output.Line($"Joined space {s.Name} as {s.Subject}.");
-            output.Note("next: fairlead services list, then fairlead consume NAMESPACE/*");
-        });
+        ShowJoined(context, space);
     }
+
+    /// <summary>By the companion, as this user: the daemon is told where the kubeconfig is and never reads it.</summary>
+    private static async Task JoinByKubeconfigAsync(VerbContext context, CancellationToken cancellationToken)
+    {
+        var cluster = new ClusterAccess(KubeconfigFiles(context), context.Cluster.Context, "");
+        context.Host.Companion().Start(context.SocketPath);
+        SpaceStatus space;
+        await using (new ProgressLine(context.Host, $"Asking for a certificate in {(cluster.Context is { } name ? $"context {name}" : "the current context")}"))
+        {
+            space = await context.Daemon.SendAsync("POST", LocalApi.Join, new JoinRequest(null, cluster), LocalJson.Default.JoinRequest, LocalJson.Default.SpaceStatus, cancellationToken);
+        }
+
+        ShowJoined(context, space);
+    }
+
+    /// <summary>As kubectl finds them, but absolute: the companion has another working directory.</summary>
+    private static string KubeconfigFiles(VerbContext context)
+    {
+        var listed = context.Cluster.KubeconfigPath ?? context.Host.Environment("KUBECONFIG");
+        if (string.IsNullOrEmpty(listed))
+        {
+            var home = context.Host.Environment("HOME") is { Length: > 0 } directory
+                ? directory
+                : throw CommonOptions.Usage("kubeconfig-unusable", "There is no kubeconfig", "neither $KUBECONFIG nor $HOME is set", "Name one with --kubeconfig.");
+            listed = Path.Combine(home, ".kube", "config");
+        }
+
+        var files = context.Cluster.KubeconfigPath is not null ? [listed] : listed.Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        return string.Join(Path.PathSeparator, files.Select(Path.GetFullPath));
+    }
+
+    private static void ShowJoined(VerbContext context, SpaceStatus space) => context.Output.Show(space, LocalJson.Default.SpaceStatus, (output, s) =>
+    {
+        output.Line($"Joined space {s.Name} as {s.Subject}.");
+        output.Note("next: fairlead services list, then fairlead consume NAMESPACE/*");
+    });
 
     /// <summary>The space that was named, or the one in use.</summary>
     private static async Task<SpaceStatus> CurrentAsync(VerbContext context, CancellationToken cancellationToken)

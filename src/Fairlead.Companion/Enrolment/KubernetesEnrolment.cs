@@ -1,24 +1,17 @@
 using System.Text;
+using Fairlead.Companion.Hosting;
 using Fairlead.Contracts.Cluster;
 using Fairlead.Contracts.Errors;
-using Fairlead.Contracts.Gateway;
 using Fairlead.Kubernetes;
 using Fairlead.Kubernetes.Models;
 
 namespace Fairlead.Companion.Enrolment;
 
-/// <summary>What a person with a kubeconfig joins a space with.</summary>
-/// <param name="Certificate">The client certificate, PEM.</param>
-/// <param name="Authority">The space's CA certificate, PEM, as the API server handed it on: whoever may write a request's status vouches for it.</param>
-/// <param name="Subject"><c>k8s:USER</c>.</param>
-/// <param name="Facts">What the gateway tells of the space.</param>
-public sealed record EnrolledCertificate(string Certificate, string Authority, string Subject, DateTimeOffset NotAfter, EnrolmentFacts Facts);
-
 /// <summary>
 /// Enrols by a CertificateSigningRequest: the API server proves who asks, whatever way they log in, and the gateway decides and signs
 /// (docs/identity.md). Takes the rights of ClusterRole <c>fairlead-user</c> and no others. The private key is never here.
 /// </summary>
-public sealed class KubernetesEnrolment(TimeProvider? time = null)
+internal sealed class KubernetesEnrolment(TimeProvider time) : IClusterEnrolment
 {
     /// <summary>A gateway decides within a second; after this there is none, or it is in trouble.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
@@ -29,13 +22,9 @@ public sealed class KubernetesEnrolment(TimeProvider? time = null)
     /// <summary>Between attempts to watch, while the API server drops connections.</summary>
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(500);
 
-    private readonly TimeProvider clock = time ?? TimeProvider.System;
-
-    /// <param name="certificateRequest">PKCS #10, PEM, without names: the gateway sets them.</param>
     /// <exception cref="FairleadException">No way to the cluster, no right, no gateway, or the gateway's refusal with its reason.</exception>
-    public async Task<EnrolledCertificate> EnrolAsync(ClusterConnection connection, string certificateRequest, CancellationToken cancellationToken)
+    public async Task<(string Certificates, string Facts)> EnrolAsync(KubernetesClient client, string certificateRequest, CancellationToken cancellationToken)
     {
-        using var client = new KubernetesClient(connection, clock);
         try
         {
             var request = await client.CreateAsync(
@@ -52,7 +41,8 @@ public sealed class KubernetesEnrolment(TimeProvider? time = null)
                     },
                 },
                 cancellationToken);
-            return EnrolmentAnswer.Verify(await WaitAsync(client, request, cancellationToken), certificateRequest);
+            var signed = (await WaitAsync(client, request, cancellationToken)).Status!;
+            return (Encoding.ASCII.GetString(signed.Certificate!), signed.Conditions.First(c => c.Type == CertificateSigningRequestStatus.Approved).Message ?? "");
         }
         catch (KubernetesException e) when (e.Code == 403)
         {
@@ -60,7 +50,7 @@ public sealed class KubernetesEnrolment(TimeProvider? time = null)
         }
         catch (KubernetesException e)
         {
-            throw EnrolmentErrors.Explain(e, connection);
+            throw EnrolmentErrors.Explain(e, client.Connection);
         }
         catch (KubeConfigException e)
         {
@@ -71,7 +61,7 @@ public sealed class KubernetesEnrolment(TimeProvider? time = null)
     /// <summary>Until it is signed.</summary>
     private async Task<CertificateSigningRequest> WaitAsync(KubernetesClient client, CertificateSigningRequest request, CancellationToken cancellationToken)
     {
-        using var patience = new CancellationTokenSource(Patience, clock);
+        using var patience = new CancellationTokenSource(Patience, time);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, patience.Token);
         var name = request.Metadata.Name!;
         var decided = false;
@@ -98,7 +88,7 @@ public sealed class KubernetesEnrolment(TimeProvider? time = null)
                     broken = e;
                 }
 
-                await Task.Delay(Pause, clock, stop.Token);
+                await Task.Delay(Pause, time, stop.Token);
                 request = await LookAsync(client, name, stop.Token) ?? request;
                 if (IsSigned(request, out decided))
                 {

@@ -1,3 +1,4 @@
+using Fairlead.Companion.Enrolment;
 using Fairlead.Contracts.Errors;
 using Microsoft.Extensions.Logging;
 
@@ -23,7 +24,7 @@ public static class CompanionHost
 
         using var daemon = new DaemonSocket(options.Socket);
         using var clusters = new ClusterClients(TimeProvider.System);
-        var companion = new RunningCompanion(daemon, clusters, enrolment: null, TimeProvider.System, loggers.CreateLogger<RunningCompanion>());
+        var companion = new RunningCompanion(daemon, clusters, new KubernetesEnrolment(TimeProvider.System), TimeProvider.System, loggers.CreateLogger<RunningCompanion>());
         await companion.RunAsync(cancellationToken);
     }
 

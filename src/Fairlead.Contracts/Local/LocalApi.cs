@@ -105,7 +105,10 @@ public sealed record SpaceSetting(string Key, string Value, bool Overridden);
 
 public sealed record SpaceList(IReadOnlyList<SpaceStatus> Spaces);
 
-public sealed record JoinRequest(string Token);
+/// <summary>Exactly one of the members is set.</summary>
+/// <param name="Token">Of an invite.</param>
+/// <param name="Cluster">Whose gateway is to be joined through the caller's companion; the namespace is found out.</param>
+public sealed record JoinRequest(string? Token, ClusterAccess? Cluster = null);
 
 public sealed record OptionList(IReadOnlyList<OptionInfo> Options);
 

@@ -32,6 +32,8 @@ internal sealed record LocalApiEndpoints(
     CancellationToken Stopping)
 {
     /// <summary>Enrolment goes on when its caller goes away, because the token is spent by then; but not for ever.</summary>
+    /// <summary>A companion starts, a plugin may log in, and the gateway decides; each has its own, shorter patience.</summary>
+    private static readonly TimeSpan ClusterJoinTimeout = TimeSpan.FromSeconds(90);
     private static readonly TimeSpan JoinTimeout = TimeSpan.FromSeconds(30);
 
     /// <summary>After a join, how long the link may take before the answer tells of it as it is.</summary>
@@ -118,7 +120,12 @@ internal sealed record LocalApiEndpoints(
     {
         var caller = CallerOf(context);
         var request = await Answers.ReadAsync(context, LocalJson.Default.JoinRequest);
-        var space = await EnrolAsync(request.Token, caller.Peer.Uid);
+        var space = request switch
+        {
+            { Token: { } token, Cluster: null } => await EnrolAsync(JoinTimeout, cancellationToken => Spaces.JoinAsync(token, caller.Peer.Uid, cancellationToken)),
+            { Token: null, Cluster: { } cluster } => await EnrolAsync(ClusterJoinTimeout, cancellationToken => Spaces.JoinAsync(cluster, caller.Peer.Uid, cancellationToken)),
+            _ => throw new FairleadException(ErrorCategory.Usage, "request-invalid", "The request can't be read", "it must name a token or a cluster, and not both"),
+        };
         try
         {
             await space.WaitForCatalogAsync(context.RequestAborted).WaitAsync(JoinWait, Time, context.RequestAborted);
@@ -131,17 +138,17 @@ internal sealed record LocalApiEndpoints(
         await Answers.WriteAsync(context, Describe(space), LocalJson.Default.SpaceStatus);
     }
 
-    private async Task<Space> EnrolAsync(string token, uint owner)
+    private async Task<Space> EnrolAsync(TimeSpan timeout, Func<CancellationToken, Task<Space>> join)
     {
-        using var deadline = new CancellationTokenSource(JoinTimeout, Time);
+        using var deadline = new CancellationTokenSource(timeout, Time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, Stopping);
         try
         {
-            return await Spaces.JoinAsync(token, owner, either.Token);
+            return await join(either.Token);
         }
         catch (OperationCanceledException e) when (deadline.IsCancellationRequested)
         {
-            throw new FairleadException(ErrorCategory.TimedOut, "join-timeout", "The gateway did not answer in time", $"{JoinTimeout.TotalSeconds:0} s have passed", "Check the network to the gateway, then join again.", e);
+            throw new FairleadException(ErrorCategory.TimedOut, "join-timeout", "The gateway did not answer in time", $"{timeout.TotalSeconds:0} s have passed", "Check the network to the gateway, then join again.", e);
         }
     }
 

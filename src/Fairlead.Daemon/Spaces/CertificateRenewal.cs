@@ -1,10 +1,16 @@
+using System.Security.Cryptography.X509Certificates;
 using Fairlead.Contracts.Errors;
+using Fairlead.Contracts.Local;
+using Fairlead.Daemon.Companions;
 using Microsoft.Extensions.Logging;
 
 namespace Fairlead.Daemon.Spaces;
 
-/// <summary>Renews a space's certificate when the gateway said to (at two thirds of its life, by its clock), with a new key each time.</summary>
-internal sealed partial class CertificateRenewal(Space space, TimeProvider time, ILogger<CertificateRenewal> logger)
+/// <summary>
+/// Renews a space's certificate when the gateway said to (at two thirds of its life, by its clock), with a new key each time: by the certificate before, or where
+/// the space was joined by kubeconfig, by a new request through the owner's companion.
+/// </summary>
+internal sealed partial class CertificateRenewal(Space space, ICompanions companions, TimeProvider time, ILogger<CertificateRenewal> logger)
 {
     /// <summary>Spread over this share of what is left of the certificate's life after <see cref="SpaceRecord.RenewAfter"/>.</summary>
     private const double JitterShare = 0.1;
@@ -32,7 +38,11 @@ internal sealed partial class CertificateRenewal(Space space, TimeProvider time,
                 var left = due - space.Clock.Now;
                 if (left > TimeSpan.Zero)
                 {
-                    await Task.Delay(left < LongestWait ? left : LongestWait, time, cancellationToken);
+                    if (await PauseAsync(left < LongestWait ? left : LongestWait, cancellationToken))
+                    {
+                        due = space.Clock.Now;
+                    }
+
                     continue;
                 }
 
@@ -55,6 +65,21 @@ internal sealed partial class CertificateRenewal(Space space, TimeProvider time,
         }
     }
 
+    /// <returns>True when what the last attempt lacked, a companion, has come.</returns>
+    private async Task<bool> PauseAsync(TimeSpan pause, CancellationToken cancellationToken)
+    {
+        var delay = Task.Delay(pause, time, cancellationToken);
+        if (Problem is null || space.Record.Cluster is null || companions.PidOf(space.Record.Owner) is not null)
+        {
+            await delay;
+            return false;
+        }
+
+        var seen = companions.Changed.Version;
+        await await Task.WhenAny(delay, companions.Changed.WaitAsync(seen, cancellationToken));
+        return companions.PidOf(space.Record.Owner) is not null;
+    }
+
     private DateTimeOffset NextDue()
     {
         var spread = space.CertificateExpires - space.Record.RenewAfter;
@@ -65,8 +90,16 @@ internal sealed partial class CertificateRenewal(Space space, TimeProvider time,
     {
         try
         {
-            await space.Link.WaitUntilConnectedAsync(cancellationToken);
-            space.SetCertificate(await Enrolment.RenewAsync(space.Link.Api, space.Authority, cancellationToken));
+            if (space.Record.Cluster is { } cluster)
+            {
+                await RenewByKubeconfigAsync(cluster, cancellationToken);
+            }
+            else
+            {
+                await space.Link.WaitUntilConnectedAsync(cancellationToken);
+                space.SetCertificate(await Enrolment.RenewAsync(space.Link.Api, space.Authority, cancellationToken));
+            }
+
             LogRenewed(space.Record.Name, space.CertificateExpires);
             SetProblem(null);
             return true;
@@ -76,11 +109,27 @@ internal sealed partial class CertificateRenewal(Space space, TimeProvider time,
             LogFailed(space.Record.Name, e.Message);
             var expires = space.CertificateExpires;
             SetProblem(expires <= space.Clock.Now
-                ? new ErrorInfo(ErrorCategory.Denied, "certificate-expired", $"The certificate for space {space.Record.Name} has expired", $"it was valid until {expires:u} and could not be renewed", "Ask whoever invited you for a new token, then 'fairlead join'.")
-                : new ErrorInfo(ErrorCategory.Failed, "certificate-renewal", $"The certificate for space {space.Record.Name} could not be renewed yet", e.Message, $"It is tried again and is valid until {expires:u}."));
+                ? new ErrorInfo(ErrorCategory.Denied, "certificate-expired", $"The certificate for space {space.Record.Name} has expired", $"it was valid until {expires:u} and could not be renewed: {Reason(e)}", space.Record.Cluster is null ? "Ask whoever invited you for a new token, then 'fairlead join'." : Hint(e))
+                : new ErrorInfo(ErrorCategory.Failed, "certificate-renewal", $"The certificate for space {space.Record.Name} could not be renewed yet", Reason(e), $"It is tried again and is valid until {expires:u}. {Hint(e)}".TrimEnd()));
             return false;
         }
     }
+
+    private async Task RenewByKubeconfigAsync(ClusterAccess cluster, CancellationToken cancellationToken)
+    {
+        var renewed = await KubeconfigEnrolment.EnrolAsync(companions, space.Record.Owner, cluster, time, cancellationToken);
+        using var authority = X509Certificate2.CreateFromPem(renewed.Enrolled.Response.Authority);
+        if (!authority.RawDataMemory.Span.SequenceEqual(space.Authority.RawDataMemory.Span))
+        {
+            throw new FairleadException(ErrorCategory.Denied, "gateway-forged", "The cluster's gateway is of another space now", "its certificate authority is another one", "Join again: 'fairlead join --kubeconfig FILE'.");
+        }
+
+        space.SetCertificate(renewed);
+    }
+
+    private static string Reason(Exception e) => e is FairleadException { Error: { Why: { } why } error } ? $"{error.Message}: {why}" : e.Message;
+
+    private static string? Hint(Exception e) => (e as FairleadException)?.Error.Hint;
 
     private void SetProblem(ErrorInfo? problem)
     {

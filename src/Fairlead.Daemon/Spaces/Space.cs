@@ -3,6 +3,7 @@ using System.Security.Cryptography.X509Certificates;
 using Fairlead.Contracts.Errors;
 using Fairlead.Contracts.Gateway;
 using Fairlead.Contracts.Local;
+using Fairlead.Daemon.Companions;
 using Fairlead.Daemon.Names;
 using Fairlead.Daemon.Settings;
 using Fairlead.Tunnel.Relay;
@@ -29,7 +30,7 @@ internal sealed partial class Space : IAsyncDisposable
     private Task running = Task.CompletedTask;
 
     /// <param name="catalog">Of the same space before it was joined again, or before the daemon was started again, so that its names stay.</param>
-    public Space(StoredSpace stored, Catalog? catalog, SpaceStore store, ILinks links, Signal changed, TimeProvider time, ILoggerFactory loggers)
+    public Space(StoredSpace stored, Catalog? catalog, SpaceStore store, ILinks links, ICompanions companions, Signal changed, TimeProvider time, ILoggerFactory loggers)
     {
         this.store = store;
         logger = loggers.CreateLogger<Space>();
@@ -45,7 +46,7 @@ internal sealed partial class Space : IAsyncDisposable
         Link.Changed += _ => changed.Pulse();
         Clock = new GatewayClock(time);
         follower = new CatalogFollower(this, time, loggers.CreateLogger<CatalogFollower>());
-        renewal = new CertificateRenewal(this, time, loggers.CreateLogger<CertificateRenewal>());
+        renewal = new CertificateRenewal(this, companions, time, loggers.CreateLogger<CertificateRenewal>());
         keeper = new CatalogKeeper(this, store, time, loggers.CreateLogger<CatalogKeeper>());
     }
 
@@ -134,6 +135,22 @@ internal sealed partial class Space : IAsyncDisposable
         CertificateExpires = ExpiryOf(enrolled.Certificate);
         Volatile.Write(ref certificate, enrolled.Certificate);
         Changed.Pulse();
+    }
+
+    /// <summary>Takes over a new certificate that came by kubeconfig, and what was said of the gateway beside it.</summary>
+    public void SetCertificate(KubeconfigEnrolled enrolled)
+    {
+        lock (recordGate)
+        {
+            Record = Record with { Cluster = enrolled.Cluster, Pods = enrolled.Pods };
+            if (enrolled.Facts.Endpoints.Count is > 0 and <= 16 && !enrolled.Facts.Endpoints.SequenceEqual(Record.Endpoints))
+            {
+                Record = Record with { Endpoints = enrolled.Facts.Endpoints };
+                Link.SetEndpoints(Record.Endpoints);
+            }
+        }
+
+        SetCertificate(enrolled.Enrolled);
     }
 
     /// <summary>Waits until the catalog was told once.</summary>

@@ -12,6 +12,7 @@ namespace Fairlead.Daemon.Spaces;
 /// <param name="Owner">The uid that joined.</param>
 /// <param name="Authority">The space's CA certificate, PEM.</param>
 /// <param name="RenewAfter">When the certificate is to be renewed.</param>
+/// <param name="Pods">The gateway's pods, as they were at the last enrolment; null where the space was joined by a token.</param>
 /// <param name="Cluster">How the owner's companion reaches the cluster's API server; null where the space needs none.</param>
 internal sealed record SpaceRecord(
     string Name,
@@ -22,12 +23,16 @@ internal sealed record SpaceRecord(
     IReadOnlyList<GatewayEndpoint> Endpoints,
     string Authority,
     DateTimeOffset RenewAfter,
-    ClusterAccess? Cluster = null)
+    ClusterAccess? Cluster = null,
+    GatewayPods? Pods = null)
 {
     /// <summary>Unique on this laptop: two people may join one space.</summary>
     [JsonIgnore]
     public string Key => $"{Owner}/{Uid}";
 }
+
+/// <param name="Names">For a port-forward.</param>
+internal sealed record GatewayPods(IReadOnlyList<string> Names, int ApiPort, int DataPort);
 
 /// <summary>What the owner wants of a space.</summary>
 internal sealed record SpaceSettings(IReadOnlyList<string> Rules, string? PrimaryNamespace)

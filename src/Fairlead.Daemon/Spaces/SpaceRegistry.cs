@@ -1,6 +1,8 @@
 using System.Security.Cryptography.X509Certificates;
 using Fairlead.Contracts.Errors;
 using Fairlead.Contracts.Gateway;
+using Fairlead.Contracts.Local;
+using Fairlead.Daemon.Companions;
 using Fairlead.Daemon.Consume;
 using Fairlead.Daemon.Names;
 using Microsoft.Extensions.Logging;
@@ -10,7 +12,7 @@ namespace Fairlead.Daemon.Spaces;
 /// <summary>
 /// The spaces joined on this laptop, and which of them is in use (owns the plain names). Owns them. Changes are serialised; readers see a snapshot.
 /// </summary>
-internal sealed partial class SpaceRegistry(SpaceStore store, ILinks links, AddressBook book, TimeProvider time, ILoggerFactory loggers) : IAsyncDisposable
+internal sealed partial class SpaceRegistry(SpaceStore store, ILinks links, ICompanions companions, AddressBook book, TimeProvider time, ILoggerFactory loggers) : IAsyncDisposable
 {
     /// <summary>Of one uid; each costs a link and its heartbeat.</summary>
     internal const int MaxSpacesPerOwner = 16;
@@ -69,29 +71,43 @@ internal sealed partial class SpaceRegistry(SpaceStore store, ILinks links, Addr
     public async Task<Space> JoinAsync(string text, uint owner, CancellationToken cancellationToken)
     {
         var token = Enrolment.ReadToken(text);
-        if (FindJoined(token, owner) is null && spaces.Count(space => space.Record.Owner == owner) >= MaxSpacesPerOwner)
-        {
-            throw new FairleadException(ErrorCategory.Failed, "spaces-too-many", $"{MaxSpacesPerOwner} spaces are joined already", "more are not kept", "Leave one: 'fairlead leave --space NAME'.");
-        }
+        RequireRoom(token.SpaceUid, owner);
 
         // Outside the gate: one person's gateway that doesn't answer must not keep others waiting.
         using var gateway = links.CreateBootstrap(token);
         var enrolled = await Enrolment.JoinAsync(gateway, token, time, cancellationToken);
 
-        // The token is spent: from here on nothing may cancel.
+        return await AdmitAsync(enrolled, token.SpaceName, token.SpaceUid, owner, token.Endpoints);
+    }
+
+    /// <summary>Joins the space of a cluster's gateway with the owner's kubeconfig, which the owner's companion reads.</summary>
+    /// <exception cref="FairleadException"/>
+    public async Task<Space> JoinAsync(ClusterAccess cluster, uint owner, CancellationToken cancellationToken)
+    {
+        var joined = await KubeconfigEnrolment.EnrolAsync(companions, owner, cluster, time, cancellationToken);
+        RequireRoom(joined.Facts.SpaceUid, owner);
+        return await AdmitAsync(joined.Enrolled, joined.Facts.SpaceName, joined.Facts.SpaceUid, owner, joined.Facts.Endpoints, joined.Cluster, joined.Pods);
+    }
+
+    /// <summary>The token is spent, or the certificate made: from here on nothing may cancel.</summary>
+    private async Task<Space> AdmitAsync(
+        Enrolled enrolled, string name, string uid, uint owner, IReadOnlyList<GatewayEndpoint> endpoints, ClusterAccess? cluster = null, GatewayPods? pods = null)
+    {
         await gate.WaitAsync(CancellationToken.None);
         try
         {
-            var known = FindJoined(token, owner);
+            var known = FindJoined(uid, owner);
             var record = new SpaceRecord(
-                known?.Record.Name ?? FreeName(token.SpaceName),
-                token.SpaceUid,
+                known?.Record.Name ?? FreeName(name),
+                uid,
                 owner,
                 enrolled.Response.Subject,
                 known?.Record.ClusterDomain ?? DefaultClusterDomain,
-                token.Endpoints,
+                endpoints,
                 enrolled.Response.Authority,
-                enrolled.Response.RenewAfter);
+                enrolled.Response.RenewAfter,
+                cluster,
+                pods);
 
             if (known is not null)
             {
@@ -215,9 +231,17 @@ internal sealed partial class SpaceRegistry(SpaceStore store, ILinks links, Addr
         gate.Dispose();
     }
 
-    private Space? FindJoined(JoinToken token, uint owner) => spaces.FirstOrDefault(space => space.Record.Owner == owner && space.Record.Uid == token.SpaceUid);
+    private Space? FindJoined(string uid, uint owner) => spaces.FirstOrDefault(space => space.Record.Owner == owner && space.Record.Uid == uid);
 
-    private Space Create(StoredSpace stored, Catalog? catalog) => new(stored, catalog, store, links, Changed, time, loggers);
+    private void RequireRoom(string uid, uint owner)
+    {
+        if (FindJoined(uid, owner) is null && spaces.Count(space => space.Record.Owner == owner) >= MaxSpacesPerOwner)
+        {
+            throw new FairleadException(ErrorCategory.Failed, "spaces-too-many", $"{MaxSpacesPerOwner} spaces are joined already", "more are not kept", "Leave one: 'fairlead leave --space NAME'.");
+        }
+    }
+
+    private Space Create(StoredSpace stored, Catalog? catalog) => new(stored, catalog, store, links, companions, Changed, time, loggers);
 
     private void Publish(IEnumerable<Space> all)
     {

@@ -1,3 +1,4 @@
+using Fairlead.Cli.Hosting;
 using Fairlead.Contracts.Administration;
 using Fairlead.Contracts.Gateway;
 
@@ -28,6 +29,27 @@ public sealed class SpaceVerbTests
         var outcome = await CommandLineRunner.RunAsync(null, ["join", "-"], token);
         outcome.ExitCode.ShouldBe(2);
         outcome.Error.ShouldContain("not a join token");
+    }
+
+    [Fact]
+    public async Task Join_by_kubeconfig_starts_the_companion_and_names_the_file_to_the_daemon()
+    {
+        var companion = new FakeCompanion();
+        await using var daemon = (await FakeDaemon.StartAsync()).Answers("POST", "/v1/join", Space);
+        var outcome = await CommandLineRunner.RunAsync(daemon.Socket, ["join", "--kubeconfig", "/etc/kube/../kube/config", "--context", "staging"], companion: companion);
+        outcome.ExitCode.ShouldBe(0, outcome.Error);
+        companion.Started.ShouldBe(daemon.Socket);
+        daemon.Asked.ShouldHaveSingleItem().ShouldContain("\"cluster\":{\"kubeconfig\":\"/etc/kube/config\",\"context\":\"staging\"");
+    }
+
+    [Theory]
+    [InlineData]
+    [InlineData("flj1.x.y", "--context", "staging")]
+    public async Task Join_by_nothing_or_by_two_ways_is_a_usage_error(params string[] arguments)
+    {
+        var outcome = await CommandLineRunner.RunAsync(null, ["join", .. arguments]);
+        outcome.ExitCode.ShouldBe(2);
+        outcome.Error.ShouldContain("kubeconfig");
     }
 
     [Fact]
@@ -114,6 +136,15 @@ public sealed class SpaceVerbTests
          "carrier":"direct","gateway":"198.18.0.2","roundTripMilliseconds":0.3,"gatewayVersion":"0.1.0","warning":null,"certificateExpires":"2026-01-02T00:00:00+00:00",
          "primaryNamespace":null,"services":3,"consumed":1,"openFlows":0,"bytesSent":0,"bytesReceived":0}
         """;
+
+    private sealed class FakeCompanion : ICompanionProcess
+    {
+        public string? Started { get; private set; }
+
+        public void Start(string socket) => Started = socket;
+
+        public Task RunAsync(string socket, CancellationToken cancellationToken) => Task.CompletedTask;
+    }
 
     private sealed class FakeAdministration : ISpaceAdministration
     {

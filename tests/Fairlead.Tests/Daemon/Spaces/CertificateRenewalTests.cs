@@ -22,7 +22,7 @@ public sealed class CertificateRenewalTests : IAsyncLifetime
         using var client = gateway.CreateBootstrap(token);
         var enrolled = await Enrolment.JoinAsync(client, token, time, CancellationToken.None);
         var record = new SpaceRecord("team", gateway.Uid, 0, "invite:alice", "cluster.local", token.Endpoints, enrolled.Response.Authority, enrolled.Response.RenewAfter);
-        space = new Space(new StoredSpace(record, enrolled.Certificate, SpaceSettings.None, []), null, new SpaceStore(directory, NullLogger.Instance), gateway, new Signal(), time, NullLoggerFactory.Instance);
+        space = new Space(new StoredSpace(record, enrolled.Certificate, SpaceSettings.None, []), null, new SpaceStore(directory, NullLogger.Instance), gateway, new FakeCompanions(time), new Signal(), time, NullLoggerFactory.Instance);
         space.Start();
         await space.WaitForCatalogAsync(CancellationToken.None);
     }

@@ -10,7 +10,6 @@ using Fairlead.Kubernetes.Models;
 using Fairlead.Tests.Kubernetes;
 using Fairlead.Tests.Sandbox.ApiServer.Http;
 using CompanionEnrolment = Fairlead.Companion.Enrolment.KubernetesEnrolment;
-using EnrolledCertificate = Fairlead.Companion.Enrolment.EnrolledCertificate;
 
 namespace Fairlead.Tests.Gateway.Identity;
 
@@ -94,7 +93,8 @@ public sealed class KubernetesEnrolmentTests(KubernetesSpace space) : IClassFixt
         var file = Path.GetTempFileName();
         await File.WriteAllTextAsync(file, empty.Server.AdminKubeconfig);
         var time = new ManualTime();
-        var enrolling = new CompanionEnrolment(time).EnrolAsync(KubeConfig.Load(file), Invites.Request(key, subject: ""), CancellationToken.None);
+        using var client = new KubernetesClient(KubeConfig.Load(file), time);
+        var enrolling = new CompanionEnrolment(time).EnrolAsync(client, Invites.Request(key, subject: ""), CancellationToken.None);
         while (await Task.WhenAny(enrolling, Task.Delay(50)) != enrolling)
         {
             time.Advance(TimeSpan.FromSeconds(1));
@@ -206,7 +206,12 @@ public sealed class KubernetesEnrolmentTests(KubernetesSpace space) : IClassFixt
         (await EnrolAsync(heidi)).Subject.ShouldBe("k8s:heidi@example.com");
     }
 
-    private Task<EnrolledCertificate> EnrolAsync(ClusterConnection user) => new CompanionEnrolment().EnrolAsync(user, Invites.Request(key, subject: ""), CancellationToken.None).WaitAsync(Limit);
+    private async Task<EnrolmentAnswer> EnrolAsync(ClusterConnection user)
+    {
+        using var client = new KubernetesClient(user);
+        var (certificates, facts) = await new CompanionEnrolment(TimeProvider.System).EnrolAsync(client, Invites.Request(key, subject: ""), CancellationToken.None).WaitAsync(Limit);
+        return EnrolmentAnswer.Read(certificates, facts, key.ExportSubjectPublicKeyInfo());
+    }
 
     private async Task<ErrorInfo> RefusalAsync(ClusterConnection user) => (await Should.ThrowAsync<FairleadException>(EnrolAsync(user))).Error;
 

@@ -1,44 +1,45 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using System.Text;
 using System.Text.Json;
 using Fairlead.Contracts.Cluster;
 using Fairlead.Contracts.Errors;
-using Fairlead.Contracts.Gateway;
-using Fairlead.Kubernetes.Models;
 
-namespace Fairlead.Companion.Enrolment;
+namespace Fairlead.Contracts.Gateway;
 
-/// <summary>Reads what came back in a CertificateSigningRequest, and believes it only as far as it fits together. Pure.</summary>
-internal static class EnrolmentAnswer
+/// <summary>What came back in a CertificateSigningRequest, believed only as far as it fits together: it has gone through a user's process.</summary>
+/// <param name="Certificate">The client certificate, PEM.</param>
+/// <param name="Authority">The space's CA certificate, PEM: whoever may sign for the space's signer in that cluster vouches for it.</param>
+/// <param name="Subject"><c>k8s:USER</c>.</param>
+public sealed record EnrolmentAnswer(string Certificate, string Authority, string Subject, DateTimeOffset NotBefore, DateTimeOffset NotAfter, EnrolmentFacts Facts)
 {
     private const string ClientAuthentication = "1.3.6.1.5.5.7.3.2";
     private const string CommonNameOid = "2.5.4.3";
     private const string OrganizationOid = "2.5.4.10";
 
-    /// <exception cref="FairleadException">It is not a certificate for the key of <paramref name="certificateRequest"/> by the space that it names.</exception>
-    public static EnrolledCertificate Verify(CertificateSigningRequest request, string certificateRequest)
+    /// <param name="certificates">PEM: the client's certificate and the space's authority.</param>
+    /// <param name="facts">The message of the request's condition <c>Approved</c>: JSON of <see cref="EnrolmentFacts"/>.</param>
+    /// <param name="publicKey">The SubjectPublicKeyInfo that was to be certified.</param>
+    /// <exception cref="FairleadException">It is not a certificate for that key by the space that it names.</exception>
+    public static EnrolmentAnswer Read(string certificates, string facts, ReadOnlySpan<byte> publicKey)
     {
-        var approval = request.Status!.Conditions.First(c => c.Type == CertificateSigningRequestStatus.Approved);
         try
         {
-            var facts = JsonSerializer.Deserialize(approval.Message ?? "", GatewayJson.Default.EnrolmentFacts) ?? throw new JsonException();
-            var certificates = new X509Certificate2Collection();
-            certificates.ImportFromPem(Encoding.ASCII.GetString(request.Status.Certificate!));
-            if (certificates is not [var own, var root])
+            var known = JsonSerializer.Deserialize(facts, GatewayJson.Default.EnrolmentFacts) ?? throw new JsonException();
+            var chain = new X509Certificate2Collection();
+            chain.ImportFromPem(certificates);
+            if (chain is not [var own, var root])
             {
-                throw Unusable($"it holds {certificates.Count} certificates instead of one and the space's authority");
+                throw Unusable($"it holds {chain.Count} certificates instead of one and the space's authority");
             }
 
-            var asked = CertificateRequest.LoadSigningRequestPem(certificateRequest, HashAlgorithmName.SHA256);
-            if (!own.PublicKey.ExportSubjectPublicKeyInfo().AsSpan().SequenceEqual(asked.PublicKey.ExportSubjectPublicKeyInfo()))
+            if (!own.PublicKey.ExportSubjectPublicKeyInfo().AsSpan().SequenceEqual(publicKey))
             {
                 throw Unusable("it is for another key");
             }
 
-            if (ValueOf(root, OrganizationOid) != facts.SpaceUid || ValueOf(own, OrganizationOid) != facts.SpaceUid)
+            if (ValueOf(root, OrganizationOid) != known.SpaceUid || ValueOf(own, OrganizationOid) != known.SpaceUid)
             {
-                throw Unusable($"it is not of the space {facts.SpaceUid} that the gateway names");
+                throw Unusable($"it is not of the space {known.SpaceUid} that the gateway names");
             }
 
             if (!IsSignedBy(own, root))
@@ -47,7 +48,7 @@ internal static class EnrolmentAnswer
             }
 
             return ValueOf(own, CommonNameOid) is { } subject && subject.StartsWith(Subjects.KubernetesPrefix, StringComparison.Ordinal)
-                ? new EnrolledCertificate(own.ExportCertificatePem(), root.ExportCertificatePem(), subject, new DateTimeOffset(own.NotAfter.ToUniversalTime(), TimeSpan.Zero), facts)
+                ? new EnrolmentAnswer(own.ExportCertificatePem(), root.ExportCertificatePem(), subject, Utc(own.NotBefore), Utc(own.NotAfter), known)
                 : throw Unusable("it names no user of the cluster");
         }
         catch (JsonException e)
@@ -56,7 +57,7 @@ internal static class EnrolmentAnswer
                 ErrorCategory.Failed,
                 "enrolment-answer-unusable",
                 "The request for a certificate was approved by somebody else",
-                $"its approval ({approval.Reason}) does not say what a gateway says of its space",
+                "its approval does not say what a gateway says of its space",
                 "Leave it to the gateway to approve, and join again.",
                 e);
         }
@@ -82,6 +83,8 @@ internal static class EnrolmentAnswer
     private static string? ValueOf(X509Certificate2 certificate, string oid) =>
         certificate.SubjectName.EnumerateRelativeDistinguishedNames().Where(r => !r.HasMultipleElements && r.GetSingleElementType().Value == oid).Select(r => r.GetSingleElementValue()).FirstOrDefault();
 
+    private static DateTimeOffset Utc(DateTime local) => new(local.ToUniversalTime(), TimeSpan.Zero);
+
     private static FairleadException Unusable(string why, Exception? inner = null) => new(
-        ErrorCategory.Failed, "enrolment-answer-unusable", "The certificate that came back is of no use", why, "Ask an administrator of the cluster who signs for fairlead.dev/client.", inner);
+        ErrorCategory.Failed, "enrolment-answer-unusable", "The certificate that came back is of no use", why, $"Ask an administrator of the cluster who signs for {ClusterObjects.SignerName}.", inner);
 }
