@@ -52,6 +52,9 @@ public sealed class Cluster : IAsyncDisposable
     /// <summary>Why the cluster has no such thing; null when it has.</summary>
     public string? WhyWithout(ClusterFeature feature) => _provider.WhyWithout(feature);
 
+    /// <summary>An image with python3.</summary>
+    public string PythonImage => _provider.PythonImage;
+
     /// <summary>Image and command of a container that plays one of the shop's roles, as a YAML flow fragment.</summary>
     public string ShopContainer(string role) => $"image: \"{_provider.ShopImage}\", command: [/opt/shop/fairlead-shop, {role}]";
 

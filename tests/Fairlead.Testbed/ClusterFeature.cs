@@ -10,4 +10,7 @@ public enum ClusterFeature
 
     /// <summary>The image redis:7, likewise.</summary>
     Redis,
+
+    /// <summary>The image python:3, likewise.</summary>
+    Python,
 }

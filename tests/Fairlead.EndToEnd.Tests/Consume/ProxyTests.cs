@@ -73,7 +73,7 @@ public sealed class ProxyTests(SharedCluster cluster) : ClusterTest(cluster)
     {
         var laptop = await NewLaptopAsync(start: false);
         laptop.Environment["HTTPS_PROXY"] = $"http://{ProxyAddress(laptop)}:{ProxyPort}";
-        laptop.Environment["NO_PROXY"] = "10.96.0.0/12,198.18.0.0/15,.svc";
+        laptop.Environment["NO_PROXY"] = $"10.96.0.0/12,{NodeNetwork},.svc";
         await laptop.StartAsync();
         await Cluster.JoinAsync(laptop, "shop");
         (await laptop.SpaceAsync()).GetProperty("carrier").GetString().ShouldBe("direct");
@@ -82,7 +82,7 @@ public sealed class ProxyTests(SharedCluster cluster) : ClusterTest(cluster)
     private async Task<Laptop> NewLaptopBehindProxyAsync(string user)
     {
         var laptop = await NewLaptopAsync(start: false);
-        (await laptop.Host.RunAsync("nft", "add table ip wall; add chain ip wall out { type filter hook output priority 0; }; add rule ip wall out ip daddr 198.18.0.0/15 drop")).ShouldSucceed();
+        (await laptop.Host.RunAsync("nft", "add table ip wall; add chain ip wall out { type filter hook output priority 0; }; add rule ip wall out ip daddr " + NodeNetwork + " drop")).ShouldSucceed();
         laptop.Environment["HTTPS_PROXY"] = $"http://{user}{ProxyAddress(laptop)}:{ProxyPort}";
         return laptop;
     }
@@ -94,6 +94,8 @@ public sealed class ProxyTests(SharedCluster cluster) : ClusterTest(cluster)
         (await proxy.StandardOutput.ReadLineAsync(Limit.Token)).ShouldBe("ready");
         return proxy;
     }
+
+    private string NodeNetwork => string.Join('.', Cluster.NodeAddress.Split('.')[..2]) + ".0.0/16";
 
     private static string ProxyAddress(Laptop laptop) => $"10.{100 + laptop.Number}.0.1";
 }

@@ -15,6 +15,7 @@ public sealed class ProtocolTests(Lab lab) : LabTest(lab)
     [InlineData(Way.WebSocket)]
     public async Task WebSocket_stays_open_and_closes_with_a_handshake(Way way)
     {
+        Need(ClusterFeature.Redis); // whose number of orders it tells
         var laptop = await Lab.LaptopAsync(way);
         using var client = new HttpMessageInvoker(HandlerOf(laptop));
         using var socket = new ClientWebSocket();

@@ -26,6 +26,7 @@ public sealed class ServiceKindTests(Lab lab) : LabTest(lab)
     [Fact]
     public async Task Service_without_a_selector_leads_to_granted_pods()
     {
+        Need(ClusterFeature.Redis);
         var laptop = await Lab.LaptopAsync(Way.Direct);
         await Lab.Cluster.ApplyAsync(Service("own", await PodAddressAsync(Lab.Namespace, "app=peer"), Lab.Port) + Service("cache", await PodAddressAsync("shop", "app.kubernetes.io/name=redis"), 6379));
         await Shell.EventuallyAsync("a pod of the same namespace answers", async () =>

@@ -44,12 +44,8 @@ public abstract class ClusterTest(SharedCluster shared) : IAsyncLifetime
     /// <summary>A laptop whose user, invited for <paramref name="namespaces"/>, has joined.</summary>
     protected async Task<Laptop> NewMemberAsync(string namespaces = "shop", bool bindMountedHosts = false) => Keep(await Cluster.NewMemberAsync(namespaces, bindMountedHosts));
 
-    /// <summary>Skips the test on a cluster that lacks what it needs.</summary>
-    protected void Need(ClusterFeature feature)
-    {
-        var reason = Cluster.WhyWithout(feature);
-        Assert.SkipWhen(reason is not null, reason ?? "");
-    }
+    /// <inheritdoc cref="Needs.Need"/>
+    protected void Need(ClusterFeature feature) => Needs.Need(Cluster, feature);
 
     public async ValueTask DisposeAsync()
     {

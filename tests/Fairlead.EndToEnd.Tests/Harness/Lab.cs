@@ -34,6 +34,11 @@ public sealed class Lab(SharedCluster shared) : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         Cluster = await shared.GetAsync();
+        if (Cluster.WhyWithout(ClusterFeature.Python) is not null)
+        {
+            return;
+        }
+
         (await Cluster.KubectlAsync("create", "namespace", Namespace)).ShouldSucceed();
         (await Cluster.KubectlAsync("create", "configmap", "lab", "-n", Namespace, $"--from-file={Path.Combine(AppContext.BaseDirectory, "Harness", "lab.py")}")).ShouldSucceed();
         await Cluster.ApplyAsync($$"""
@@ -48,7 +53,7 @@ public sealed class Lab(SharedCluster shared) : IAsyncLifetime
                   terminationGracePeriodSeconds: 1
                   containers:
                   - name: peer
-                    image: host
+                    image: "{{Cluster.PythonImage}}"
                     command: [python3, /lab/lab.py]
                     readinessProbe: { tcpSocket: { port: {{Port}} }, periodSeconds: 1 }
                     volumeMounts: [ { name: lab, mountPath: /lab } ]
@@ -126,7 +131,7 @@ public sealed class Lab(SharedCluster shared) : IAsyncLifetime
             await laptop.DisposeAsync();
         }
 
-        (await Cluster.KubectlAsync("delete", "namespace", Namespace)).ShouldSucceed();
+        (await Cluster.KubectlAsync("delete", "namespace", Namespace, "--ignore-not-found")).ShouldSucceed();
     }
 }
 
@@ -138,9 +143,18 @@ public sealed class LabCollection : ICollectionFixture<Lab>
 
 /// <summary>A test in the lab; when it fails, the logs are printed.</summary>
 [Collection(LabCollection.Name)]
-public abstract class LabTest(Lab lab) : IAsyncDisposable
+public abstract class LabTest(Lab lab) : IAsyncLifetime
 {
     protected Lab Lab { get; } = lab;
+
+    public ValueTask InitializeAsync()
+    {
+        Need(ClusterFeature.Python);
+        return ValueTask.CompletedTask;
+    }
+
+    /// <inheritdoc cref="Needs.Need"/>
+    protected void Need(ClusterFeature feature) => Needs.Need(Lab.Cluster, feature);
 
     /// <summary>What a connection's report goes by; no other test has it.</summary>
     protected string Name { get; } = Guid.NewGuid().ToString("N");

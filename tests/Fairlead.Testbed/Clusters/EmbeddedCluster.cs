@@ -7,6 +7,8 @@ internal sealed class EmbeddedCluster : IClusterProvider
 
     public string ShopImage => "fairlead/shop:dev";
 
+    public string PythonImage => "host";
+
     public string NodeAddress => "198.18.0.2";
 
     public (string Address, int Port) ApiServer => ("198.18.0.1", 6443);

@@ -24,6 +24,8 @@ internal sealed class GivenCluster(string kubeconfig, string image) : IClusterPr
 
     public string ShopImage => image;
 
+    public string PythonImage => "python:3";
+
     public string NodeAddress { get; private set; } = "";
 
     public (string Address, int Port) ApiServer { get; private set; }
@@ -44,6 +46,9 @@ internal sealed class GivenCluster(string kubeconfig, string image) : IClusterPr
             var yaml = (await File.ReadAllTextAsync(file)).Replace("image: fairlead/shop:dev\n", $"image: {image}\n          command: [/opt/shop/fairlead-shop]\n");
             (await world.RunAsync(["kubectl", "--kubeconfig", Cluster.Kubeconfig, "apply", "-f", "-"], yaml)).ShouldSucceed();
         }
+
+        // Nobody asks it anything: that it runs tells that the image can be had.
+        (await KubectlAsync(world, "create", "deployment", "python", "-n", "shop", "--image", PythonImage, "--", "python3", "-c", "import signal; signal.pause()")).ShouldSucceed();
     }
 
     public async Task ExposeGatewayAsync(Host world)
@@ -65,7 +70,11 @@ internal sealed class GivenCluster(string kubeconfig, string image) : IClusterPr
     public async Task AwaitShopAsync(Host world)
     {
         (string Workload, ClusterFeature Feature, string Image)[] pulled =
-            [("statefulset/postgres", ClusterFeature.Postgres, "postgres:15"), ("deployment/redis", ClusterFeature.Redis, "redis:7")];
+        [
+            ("statefulset/postgres", ClusterFeature.Postgres, "postgres:15"),
+            ("deployment/redis", ClusterFeature.Redis, "redis:7"),
+            ("deployment/python", ClusterFeature.Python, PythonImage),
+        ];
         foreach (var (workload, feature, name) in pulled)
         {
             if ((await RolloutAsync(world, workload, 60)).ExitCode != 0)

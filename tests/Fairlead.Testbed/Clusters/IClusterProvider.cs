@@ -9,6 +9,9 @@ internal interface IClusterProvider
     /// <summary>An image that holds /opt/shop/fairlead-shop.</summary>
     string ShopImage { get; }
 
+    /// <summary>An image with python3.</summary>
+    string PythonImage { get; }
+
     /// <summary>A node's address, as laptops see it; NodePorts answer there.</summary>
     string NodeAddress { get; }
 
