@@ -37,7 +37,7 @@ internal sealed class ClusterUser(Cluster cluster, Laptop laptop, string name, i
             (await cluster.KubectlAsync("create", "clusterrolebinding", $"user-{name}", "--clusterrole=fairlead-user", $"--serviceaccount={Namespace}:{name}")).ShouldSucceed();
         }
 
-        var admin = await cluster.Host.ReadAsync(Cluster.Kubeconfig);
+        var server = (await cluster.KubectlAsync("config", "view", "--raw", "-o", "jsonpath={.clusters[0].cluster}")).Text;
         (await laptop.Host.RunAsync("install", "-d", "-o", $"{user.Uid}", user.Home)).ShouldSucceed();
         await laptop.Host.WriteAsync($"{user.Home}/plugin", $$"""
             #!/bin/sh
@@ -48,7 +48,7 @@ internal sealed class ClusterUser(Cluster cluster, Laptop laptop, string name, i
             apiVersion: v1
             kind: Config
             current-context: here
-            clusters: [ { name: here, cluster: { {{Line(admin, "server")}}, {{Line(admin, "certificate-authority-data")}} } } ]
+            clusters: [ { name: here, cluster: {{server}} } ]
             contexts: [ { name: here, context: { cluster: here, user: {{name}} } } ]
             users:
             - name: {{name}}
@@ -84,6 +84,4 @@ internal sealed class ClusterUser(Cluster cluster, Laptop laptop, string name, i
         await cluster.KubectlAsync("delete", "clusterrolebinding", $"user-{name}");
         await cluster.KubectlAsync("delete", "rolebinding", $"consumer-{name}", "-n", "shop");
     }
-
-    private static string Line(string kubeconfig, string key) => kubeconfig.Split('\n').First(line => line.Trim().StartsWith(key + ":", StringComparison.Ordinal)).Trim();
 }
