@@ -79,16 +79,16 @@ internal sealed class OptionVerbs(CliHost host, CommonOptions common, DynamicVal
 
     private static void Write(Output output, OptionList list)
     {
-        var table = new Table("KEY", "VALUE", "FROM", "DEFAULT", "RESTART", "WHAT IT IS");
+        var table = new Table("KEY", "VALUE", "FROM", "WHAT IT IS");
         foreach (var option in list.Options)
         {
             table.Add(
                 option.Key,
                 new Cell(OrNone(option.Value), option.Source == OptionSource.Default ? Style.Plain : Style.Strong),
                 From(option.Source),
-                OrNone(option.Default),
-                option.NeedsRestart ? "needed" : "no",
-                option.Description);
+                option.Description
+                    + (option.Source == OptionSource.Default ? "" : $"; default: {OrNone(option.Default)}")
+                    + (option.NeedsRestart ? "; a change needs a restart" : ""));
         }
 
         output.Show(table);

@@ -124,8 +124,8 @@ internal sealed class Doctor(CaptureStatus capture, HostsResolver hosts, Consume
         var services = pipeline.Snapshot.Describe(space.Key)?.Services ?? [];
         var broken = services.Where(service => service.Problem is not null).ToList();
         return broken.Count == 0
-            ? new DoctorCheck(subject, CheckResult.Ok, $"{services.Count} are consumed.", services.Count == 0 ? "fairlead consume 'NAMESPACE/*'" : null)
-            : new DoctorCheck(subject, CheckResult.Failed, $"{broken.Count} of {services.Count} can't be reached on some port, such as {broken[0].Namespace}/{broken[0].Name}: {broken[0].Problem}.", "fairlead consume list");
+            ? new DoctorCheck(subject, CheckResult.Ok, $"{pipeline.Snapshot.Count(space.Key)} of {space.Catalog.Count} are consumed.", services.Count == 0 ? "fairlead consume 'NAMESPACE/*'" : null)
+            : new DoctorCheck(subject, CheckResult.Failed, $"{broken.Count} can't be reached on some port, such as {broken[0].Namespace}/{broken[0].Name}: {broken[0].Problem}.", "fairlead consume list");
     }
 
     private static string Explain(ErrorInfo? problem) => problem is null ? "" : $": {problem.Message}{(problem.Why is null ? "" : $" ({problem.Why})")}";

@@ -104,9 +104,9 @@ public sealed class DaemonVerbTests
             {"options":[{"key":"a","value":"1","default":"","description":"x","needsRestart":false,"source":"Gateway"},{"key":"b","value":"","default":"2","description":"y","needsRestart":true,"source":"Laptop"}]}
             """);
         (await CommandLineRunner.RunAsync(daemon.Socket, ["options", "list"])).Out.ShouldBe("""
-            KEY  VALUE  FROM     DEFAULT  RESTART  WHAT IT IS
-            a    1      gateway  none     no       x
-            b    none   laptop   2        needed   y
+            KEY  VALUE  FROM     WHAT IT IS
+            a    1      gateway  x; default: none
+            b    none   laptop   y; default: 2; a change needs a restart
 
             """);
     }
