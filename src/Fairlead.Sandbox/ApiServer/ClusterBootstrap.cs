@@ -29,8 +29,16 @@ internal sealed class ClusterBootstrap(IObjectStore store, ObjectWriter writer, 
         });
         var metadata = Metadata();
         metadata["labels"] = new JsonObject { ["kubernetes.io/service-name"] = "kubernetes" };
-        Ensure(BuiltInKinds.EndpointSlices, new JsonObject
+        if (store.Get(BuiltInKinds.EndpointSlices, metadata.Text("namespace"), metadata.Text("name")!) is not null)
         {
+            return;
+        }
+
+        // Straight into the store: a server that listens on loopback, as in tests, says so here although no client may.
+        store.Create(BuiltInKinds.EndpointSlices, new JsonObject
+        {
+            ["apiVersion"] = "discovery.k8s.io/v1",
+            ["kind"] = "EndpointSlice",
             ["metadata"] = metadata,
             ["addressType"] = "IPv4",
             ["endpoints"] = new JsonArray(new JsonObject

@@ -42,7 +42,7 @@ internal sealed class ClusterUser(Cluster cluster, Laptop laptop, string name, i
         await laptop.Host.WriteAsync($"{user.Home}/plugin", $$"""
             #!/bin/sh
             id -u >> {{user.Home}}/ran-as
-            printf '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"%s"}}' "$(cat {{user.Home}}/token)"
+            printf '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"%s"} }' "$(cat {{user.Home}}/token)"
             """);
         await laptop.Host.WriteAsync(user.Kubeconfig, $$"""
             apiVersion: v1
@@ -56,13 +56,15 @@ internal sealed class ClusterUser(Cluster cluster, Laptop laptop, string name, i
                 exec: { apiVersion: client.authentication.k8s.io/v1, command: {{user.Home}}/plugin, interactiveMode: Never }
             """);
         (await laptop.Host.RunAsync("chmod", "755", $"{user.Home}/plugin")).ShouldSucceed();
-        await user.LogInAsync((await cluster.KubectlAsync("create", "token", name, "-n", Namespace)).Text);
+        await user.LogInAsync(await user.NewTokenAsync());
         return user;
     }
 
     public int Uid => uid;
 
-    /// <summary>What the plugin gives from now on.</summary>
+    public async Task<string> NewTokenAsync() => (await cluster.KubectlAsync("create", "token", name, "-n", Namespace)).Text;
+
+    /// <summary>What the plugin gives from now on; the companion asks it again when what it gave before is refused.</summary>
     public Task LogInAsync(string token) => laptop.Host.WriteAsync($"{Home}/token", token);
 
     public async Task<string[]> PluginRanAsAsync() => (await laptop.Host.ReadAsync($"{Home}/ran-as")).Split('\n', StringSplitOptions.RemoveEmptyEntries);

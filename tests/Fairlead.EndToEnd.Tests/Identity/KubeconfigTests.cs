@@ -74,6 +74,10 @@ public sealed class KubeconfigTests(SharedCluster cluster) : ClusterTest(cluster
         var (_, dave) = await NewUserAsync("dave", mayEnrol: false);
         try
         {
+            await dave.LogInAsync("expired");
+            (await dave.JoinAsync()).ShouldFail(4).Error.ShouldContain("Log in to the cluster");
+
+            await dave.LogInAsync(await dave.NewTokenAsync());
             var stranger = (await dave.JoinAsync()).ShouldFail(4);
             stranger.Error.ShouldContain("create, get, watch certificatesigningrequests");
             stranger.Error.ShouldContain("fairlead-user");
@@ -81,8 +85,6 @@ public sealed class KubeconfigTests(SharedCluster cluster) : ClusterTest(cluster
             (await Cluster.KubectlAsync("create", "clusterrolebinding", "user-dave", "--clusterrole=fairlead-user", $"--user={dave.Account}")).ShouldSucceed();
             (await dave.JoinAsync()).ShouldFail(4).Error.ShouldContain($"--clusterrole=fairlead-consumer --user={dave.Account}");
 
-            await dave.LogInAsync("expired");
-            (await dave.JoinAsync()).ShouldFail(4).Error.ShouldContain("Log in to the cluster");
             (await dave.FairleadAsync("join", "--kubeconfig", dave.Kubeconfig, "--context", "elsewhere")).ShouldFail(3).Error.ShouldContain("It has here");
         }
         finally
@@ -97,7 +99,7 @@ public sealed class KubeconfigTests(SharedCluster cluster) : ClusterTest(cluster
         (await Cluster.Host.ShellAsync($$"""
             set -e
             cd /var/tmp
-            openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout forged.key -subj "/CN=k8s:kubernetes-admin" -out forged.csr 2>/dev/null
+            openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout forged.key -subj "/CN=k8s:somebody-else" -out forged.csr 2>/dev/null
             kubectl --kubeconfig {{Cluster.Kubeconfig}} apply -f - <<END
             apiVersion: certificates.k8s.io/v1
             kind: CertificateSigningRequest
