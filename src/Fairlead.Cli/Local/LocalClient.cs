@@ -14,6 +14,8 @@ internal sealed class LocalClient(string socket)
     /// <summary>Longer than anything the daemon waits for by itself, so that its own reason is what a person reads.</summary>
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(90);
 
+    private string? _daemonVersion;
+
     public string Socket => socket;
 
     /// <summary>The daemon said that this user's companion is needed and not there.</summary>
@@ -120,6 +122,7 @@ internal sealed class LocalClient(string socket)
         {
             await exchange.SendAsync(method, path, body, cancellationToken);
             CompanionIsWanted |= exchange.CompanionIsWanted;
+            _daemonVersion = exchange.DaemonVersion;
             return exchange.Status is >= 200 and < 300
                 ? exchange
                 : throw new FairleadException(ReadError(exchange.Status, await exchange.ReadToEndAsync(cancellationToken), path));
@@ -136,19 +139,19 @@ internal sealed class LocalClient(string socket)
         }
     }
 
-    private static T Parse<T>(ReadOnlyMemory<byte> text, JsonTypeInfo<T> type, string path)
+    private T Parse<T>(ReadOnlyMemory<byte> text, JsonTypeInfo<T> type, string path)
     {
         try
         {
-            return JsonSerializer.Deserialize(text.Span, type) ?? throw LocalErrors.BadAnswer(path, "it holds nothing");
+            return JsonSerializer.Deserialize(text.Span, type) ?? throw LocalErrors.BadAnswer(path, "it holds nothing", _daemonVersion);
         }
         catch (JsonException e)
         {
-            throw LocalErrors.BadAnswer(path, e.Message);
+            throw LocalErrors.BadAnswer(path, e.Message, _daemonVersion);
         }
     }
 
-    private static ErrorInfo ReadError(int status, ReadOnlyMemory<byte> text, string path)
+    private ErrorInfo ReadError(int status, ReadOnlyMemory<byte> text, string path)
     {
         try
         {
@@ -162,6 +165,6 @@ internal sealed class LocalClient(string socket)
             // Not one of ours (a daemon of another version): the status is all there is to tell.
         }
 
-        return LocalErrors.BadAnswer(path, $"it answered with status {status}").Error;
+        return LocalErrors.BadAnswer(path, $"it answered with status {status}", _daemonVersion).Error;
     }
 }

@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using Fairlead.Cli.Verbs;
 using Fairlead.Contracts.Errors;
 
 namespace Fairlead.Cli.Local;
@@ -20,6 +21,8 @@ internal static class LocalErrors
     public static FairleadException Broken(string path, Exception cause) => new(
         ErrorCategory.Failed, "daemon-broken-off", "The daemon broke off its answer", $"{path}: {cause.Message}", "fairlead status   (it may have been stopped), then fairlead logs", cause);
 
-    public static FairleadException BadAnswer(string path, string why) => new(
-        ErrorCategory.Failed, "daemon-answer", "The daemon's answer makes no sense", $"{path}: {why}", "sudo fairlead restart   (daemon and command line may be of different versions)");
+    /// <param name="daemonVersion">As the daemon says it; null when it doesn't.</param>
+    public static FairleadException BadAnswer(string path, string why, string? daemonVersion) => daemonVersion is null || daemonVersion == DiagnosticVerbs.ProductVersion
+        ? new(ErrorCategory.Failed, "daemon-answer", "The daemon's answer makes no sense", $"{path}: {why}", "sudo fairlead restart   (daemon and command line may be of different versions)")
+        : new(ErrorCategory.Failed, "daemon-answer", "The daemon's answer makes no sense", $"the daemon is of version {daemonVersion}, this is version {DiagnosticVerbs.ProductVersion} ({path}: {why})", "sudo fairlead restart   (with the newer of the two)");
 }

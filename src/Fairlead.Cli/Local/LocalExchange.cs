@@ -31,6 +31,9 @@ internal sealed class LocalExchange : IDisposable
     /// <summary>The status code, once <see cref="SendAsync"/> is done.</summary>
     public int Status { get; private set; }
 
+    /// <summary>What the answer's head says in <see cref="LocalApi.VersionHeader"/>.</summary>
+    public string? DaemonVersion { get; private set; }
+
     /// <summary>Whether the answer's head has <see cref="CompanionApi.WantedHeader"/>.</summary>
     public bool CompanionIsWanted { get; private set; }
 
@@ -165,6 +168,11 @@ internal sealed class LocalExchange : IDisposable
             {
                 _due = announced - (_end - _start);
                 CutOff();
+            }
+
+            if (line.StartsWith(LocalApi.VersionHeader + ":", StringComparison.OrdinalIgnoreCase))
+            {
+                DaemonVersion = line[(LocalApi.VersionHeader.Length + 1)..].Trim();
             }
 
             CompanionIsWanted |= line.StartsWith(CompanionApi.WantedHeader + ":", StringComparison.OrdinalIgnoreCase);

@@ -1,3 +1,4 @@
+using Fairlead.Cli.Verbs;
 using Fairlead.Contracts.Local;
 
 namespace Fairlead.Cli.Rendering;
@@ -8,6 +9,11 @@ internal static class StatusView
     public static void Write(Output output, DaemonStatus status, DateTimeOffset now)
     {
         output.Line($"Daemon     {output.Palette.Paint(new Cell("running", Style.Good))}, pid {status.Pid}, for {Humane.Age(now - status.Started)}, version {status.Version}");
+        if (status.Version != DiagnosticVerbs.ProductVersion)
+        {
+            output.Warn($"the daemon is of version {status.Version}, this is version {DiagnosticVerbs.ProductVersion}; next: sudo fairlead restart");
+        }
+
         output.Line($"Capture    {status.Capture.Method}{(status.Capture.Reason is { } reason ? $" ({reason})" : "")}");
         output.Line($"Resolver   {status.Resolver}");
         if (status.Spaces.Count == 0)
@@ -71,7 +77,7 @@ internal static class StatusView
         }
     }
 
-    private static void WriteProblems(Output output, IReadOnlyList<SpaceStatus> spaces)
+    public static void WriteProblems(Output output, IReadOnlyList<SpaceStatus> spaces)
     {
         foreach (var space in spaces)
         {

@@ -150,6 +150,7 @@ internal sealed class SpaceVerbs(CliHost host, CommonOptions common, DynamicValu
     private static void ShowJoined(VerbContext context, SpaceStatus space) => context.Output.Show(space, LocalJson.Default.SpaceStatus, (output, s) =>
     {
         output.Line($"Joined space {s.Name} as {s.Subject}.");
+        StatusView.WriteProblems(output, [s]);
         output.Note("next: fairlead services list, then fairlead consume NAMESPACE/*");
     });
 

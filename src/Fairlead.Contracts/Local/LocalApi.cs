@@ -16,6 +16,9 @@ public static class LocalApi
     /// <summary>Environment variable that names another socket.</summary>
     public const string SocketVariable = "FAIRLEAD_SOCKET";
 
+    /// <summary>Header of every answer: the daemon's product version, for a command line of another one that can't make sense of the rest.</summary>
+    public const string VersionHeader = "Fairlead-Version";
+
     /// <summary>GET <see cref="DaemonStatus"/> (watchable).</summary>
     public const string Status = "/v1/status";
 

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Fairlead.Contracts.Errors;
+using Fairlead.Contracts.Local;
 using Fairlead.Platform;
 using Fairlead.Platform.Peers;
 using Microsoft.AspNetCore.Builder;
@@ -59,6 +60,7 @@ internal sealed partial class LocalApiServer : IAsyncDisposable
         web.Use(next => context => GuardAsync(context, next, logger));
         web.Use(next => context =>
         {
+            context.Response.Headers[LocalApi.VersionHeader] = ProductVersion.Text;
             companions.Announce(context);
             return next(context);
         });

@@ -78,15 +78,19 @@ internal sealed class ConsumeService(SpaceRegistry spaces, ConsumePipeline pipel
         {
             await space.WaitForCatalogAsync(cancellationToken).WaitAsync(CatalogTimeout, time, cancellationToken);
         }
-        catch (TimeoutException e)
+        catch (TimeoutException)
+        {
+            // Nor has it been refused: what is known of it is told below.
+        }
+
+        if (space.Catalog.Snapshot is null)
         {
             throw new FairleadException(
                 ErrorCategory.NotConnected,
                 "space-not-connected",
                 $"The rules are kept, but space '{space.Record.Name}' can't be reached yet",
                 space.Problem is { } problem ? problem.Why is null ? problem.Message : $"{problem.Message}: {problem.Why}" : "the gateway has not told its services",
-                space.Problem?.Hint ?? "Run 'fairlead doctor'; the services appear as soon as the space is connected.",
-                e);
+                space.Problem?.Hint ?? "Run 'fairlead doctor'; the services appear as soon as the space is connected.");
         }
     }
 }

@@ -153,28 +153,34 @@ internal sealed partial class Space : IAsyncDisposable
         SetCertificate(enrolled.Enrolled);
     }
 
-    /// <summary>Waits until the catalog was told once.</summary>
+    /// <summary>Waits until the catalog was told once, or the gateway said that it won't.</summary>
     public async Task WaitForCatalogAsync(CancellationToken cancellationToken)
     {
-        for (var seen = Changed.Version; Catalog.Snapshot is null; seen = Changed.Version)
+        for (var seen = Changed.Version; Catalog.Snapshot is null && !IsRefused; seen = Changed.Version)
         {
             await Changed.WaitAsync(seen, cancellationToken);
         }
     }
 
-    public ErrorInfo? Problem => Link.Status.Problem ?? follower.Problem ?? Clock.Problem ?? renewal.Problem;
+    /// <summary>The gateway only says that it does not accept the certificate; that it has expired is known here.</summary>
+    public ErrorInfo? Problem => Link.Status.Problem is { Category: ErrorCategory.Denied } && renewal.Problem is { Category: ErrorCategory.Denied } expired
+        ? expired
+        : Link.Status.Problem ?? follower.Problem ?? Clock.Problem ?? renewal.Problem;
+
+    /// <summary>Until a person acts, the gateway won't have us.</summary>
+    private bool IsRefused => Link.Status.State == LinkState.Refused
+        || (Link.Status.State == LinkState.Connected && follower.Problem is { } problem && (problem.Category == ErrorCategory.Denied || problem.Code is "gateway-version" or "protocol-unsupported"));
 
     public SpaceStatus Describe(bool inUse, int consumed)
     {
         var status = Link.Status;
-        var refused = status.State == LinkState.Connected && follower.Problem is { } problem && (problem.Category == ErrorCategory.Denied || problem.Code == "gateway-version");
         return new SpaceStatus(
             Record.Name,
             Record.Uid,
             Record.Subject,
             (int)Record.Owner,
             inUse,
-            refused ? LinkState.Refused : status.State,
+            IsRefused ? LinkState.Refused : status.State,
             status.Since,
             Problem,
             status.Carrier,

@@ -89,7 +89,7 @@ internal sealed class ApiEndpoints(
             throw new FairleadException(ErrorCategory.Usage, "request-invalid", "The request can't be read", "it names too many protocol versions");
         }
 
-        var version = Negotiation.Choose(hello.ProtocolVersions);
+        var version = Negotiation.Choose(hello, space.ProductVersion);
         await WriteAsync(
             context,
             new HelloResponse(version, space.ProductVersion, Negotiation.Capabilities, space.Name, space.Uid, peer.Subject, space.ClusterDomain, space.Instance, endpoints()),

@@ -9,10 +9,15 @@ internal static class Negotiation
     /// <summary>What this gateway can do besides the protocol's core; a client uses what both have.</summary>
     public static readonly IReadOnlyList<string> Capabilities = ["catalog-resume", "connect-tcp", "connect-udp", "direct", "dns", "websocket"];
 
+    /// <summary>Of what a client calls its version.</summary>
+    private const int MaxProductVersion = 32;
+
     /// <summary>The highest common version.</summary>
+    /// <param name="productVersion">This gateway's.</param>
     /// <exception cref="FairleadException"><c>protocol-unsupported</c>: there is none.</exception>
-    public static int Choose(IReadOnlyList<int> offered)
+    public static int Choose(HelloRequest hello, string productVersion)
     {
+        var offered = hello.ProtocolVersions;
         var common = offered.Where(v => v is >= GatewayApi.OldestProtocolVersion and <= GatewayApi.ProtocolVersion).DefaultIfEmpty(-1).Max();
         if (common >= 0)
         {
@@ -24,7 +29,7 @@ internal static class Negotiation
             ErrorCategory.Usage,
             "protocol-unsupported",
             "This Fairlead and the gateway do not understand each other",
-            $"it speaks protocol {(offered.Count == 0 ? "none" : string.Join(", ", offered.Take(8)))}, the gateway {GatewayApi.OldestProtocolVersion} to {GatewayApi.ProtocolVersion}",
+            $"it ({string.Concat(hello.ProductVersion.Take(MaxProductVersion))}) speaks protocol {(offered.Count == 0 ? "none" : string.Join(", ", offered.Take(8)))}, the gateway ({productVersion}) {GatewayApi.OldestProtocolVersion} to {GatewayApi.ProtocolVersion}",
             newer ? "Have the gateway upgraded, or use an older Fairlead." : "Upgrade Fairlead on this machine.");
     }
 }

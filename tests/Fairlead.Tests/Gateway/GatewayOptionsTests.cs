@@ -37,14 +37,19 @@ public sealed class GatewayOptionsTests
     [InlineData(new[] { 1 }, 1)]
     [InlineData(new[] { 1, 2, 9 }, 1)]
     [InlineData(new[] { 0, 1 }, 1)]
-    public void Negotiation_takes_the_highest_common_version(int[] offered, int expected) => Negotiation.Choose(offered).ShouldBe(expected);
+    public void Negotiation_takes_the_highest_common_version(int[] offered, int expected) => Negotiation.Choose(new HelloRequest(offered, "0.9", []), "1.0").ShouldBe(expected);
 
     [Theory]
     [InlineData(new[] { 2, 3 }, "gateway upgraded")]
     [InlineData(new[] { 0 }, "Upgrade Fairlead")]
     [InlineData(new int[0], "Upgrade Fairlead")]
-    public void Negotiation_without_a_common_version_says_who_is_older(int[] offered, string hint) =>
-        Should.Throw<FairleadException>(() => Negotiation.Choose(offered)).Error.Hint!.ShouldContain(hint);
+    public void Negotiation_without_a_common_version_says_who_is_older(int[] offered, string hint)
+    {
+        var error = Should.Throw<FairleadException>(() => Negotiation.Choose(new HelloRequest(offered, "0.9", []), "1.0")).Error;
+        error.Hint!.ShouldContain(hint);
+        error.Why!.ShouldContain("(0.9)");
+        error.Why!.ShouldContain("(1.0)");
+    }
 
     [Fact]
     public void Reach_prefers_a_load_balancer_and_falls_back_to_node_ports()
