@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Fairlead.Contracts.Gateway;
 using Fairlead.EndToEnd.Tests.Harness;
 using Fairlead.Testbed;
 
@@ -99,6 +100,41 @@ public sealed class AccessTests(SharedCluster cluster) : ClusterTest(cluster)
         var expired = await Cluster.InviteAsync("late", "shop", "--expires", "1s");
         await Task.Delay(1500);
         (await laptop.FairleadAsync("join", expired)).ShouldFail(4).Error.ShouldContain("expired");
+    }
+
+    /// <summary>As when the laptop slept for longer than certificates live.</summary>
+    [Fact]
+    public async Task Certificate_that_expired_is_told_and_joining_again_brings_everything_back()
+    {
+        var laptop = await NewMemberAsync();
+        await laptop.ConsumeAsync("shop/frontend");
+        (await laptop.FairleadAsync("stop")).ShouldSucceed();
+        using (var authority = await SpaceAuthority.LoadAsync(Cluster))
+        {
+            var identity = (await laptop.Host.ShellAsync("echo /var/lib/fairlead/*/*/identity.pem")).Text;
+            var now = TimeProvider.System.GetUtcNow();
+            await laptop.Host.WriteAsync(identity, authority.Reissue(await laptop.Host.ReadAsync(identity), now.AddDays(-2), now.AddDays(-1)));
+            (await laptop.Host.ShellAsync($"sed -Ei 's/(\"renewAfter\": *\")[^\"]*/\\1{now.AddDays(-2):O}/I' $(dirname {identity})/space.json")).ShouldSucceed();
+        }
+
+        await laptop.StartAsync();
+        await Shell.EventuallyAsync("status tells it", async () => (await laptop.FairleadAsync("status")).Text is var status
+            && status.Contains("refused") && status.Contains("has expired") && status.Contains("new token, then 'fairlead join'"));
+        (await laptop.FairleadAsync("doctor")).ShouldFail(1).Output.ShouldContain("It expired at");
+        (await laptop.CurlAsync("http://frontend.shop/")).ExitCode.ShouldNotBe(0);
+
+        await Cluster.JoinAsync(laptop, "shop");
+        await Shell.EventuallyAsync("the rules are in force again", async () => (await laptop.CurlAsync("http://frontend.shop/")).ExitCode == 0);
+    }
+
+    [Fact]
+    public async Task Gateway_with_another_authority_than_the_tokens_is_not_trusted()
+    {
+        var laptop = await NewLaptopAsync();
+        var token = JoinToken.Parse(await Cluster.InviteAsync("stranger", "shop")) with { AuthoritySha256 = new string('0', 64) };
+        var refused = (await laptop.FairleadAsync("join", token.Encode())).ShouldFail(3);
+        refused.Error.ShouldContain("its CA does not have the fingerprint of the token");
+        refused.Error.ShouldContain("Ask for a new token");
     }
 
     [Fact]

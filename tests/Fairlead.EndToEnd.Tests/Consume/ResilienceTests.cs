@@ -42,6 +42,26 @@ public sealed class ResilienceTests(SharedCluster cluster) : ClusterTest(cluster
     }
 
     [Fact]
+    public async Task Gateway_that_was_installed_anew_asks_everybody_to_join_again()
+    {
+        var laptop = await NewMemberAsync();
+        var unused = await Cluster.InviteAsync("early", "shop");
+        (await Cluster.KubectlAsync("delete", "secret", "fairlead-ca", "-n", "fairlead")).ShouldSucceed();
+        (await Cluster.KubectlAsync("rollout", "restart", "-n", "fairlead", "deploy/fairlead-gateway")).ShouldSucceed();
+        (await Cluster.KubectlAsync("rollout", "status", "-n", "fairlead", "deploy/fairlead-gateway", "--timeout=45s")).ShouldSucceed();
+
+        await Shell.EventuallyAsync("the laptop says so", async () => (await laptop.FairleadAsync("status")).Text is var status
+            && status.Contains("refused") && status.Contains("join again with a new token"), TimeSpan.FromSeconds(30));
+        var refused = (await (await NewLaptopAsync()).FairleadAsync("join", unused)).ShouldFail(3);
+        refused.Error.ShouldContain("if the gateway was installed anew");
+
+        (await laptop.FairleadAsync("leave")).ShouldSucceed();
+        await Cluster.JoinAsync(laptop, "shop");
+        await laptop.ConsumeAsync("shop/frontend");
+        (await laptop.CurlAsync("http://frontend.shop/")).ShouldSucceed();
+    }
+
+    [Fact]
     public async Task Services_come_change_and_go_while_consumed()
     {
         var laptop = await NewMemberAsync("live-*");

@@ -1,0 +1,58 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using System.Text;
+using System.Text.Json;
+using Fairlead.Contracts.Gateway;
+using Fairlead.Testbed;
+
+namespace Fairlead.EndToEnd.Tests.Harness;
+
+/// <summary>The space's certificate authority, read from its Secret: for certificates that the gateway would not issue.</summary>
+internal sealed class SpaceAuthority(X509Certificate2 certificate) : IDisposable
+{
+    private static readonly Oid Server = new("1.3.6.1.5.5.7.3.1");
+    private static readonly Oid Client = new("1.3.6.1.5.5.7.3.2");
+
+    public string CertificatePem => certificate.ExportCertificatePem();
+
+    public static async Task<SpaceAuthority> LoadAsync(Cluster cluster)
+    {
+        var data = JsonDocument.Parse((await cluster.KubectlAsync("get", "secret", "fairlead-ca", "-n", "fairlead", "-o", "json")).Text).RootElement.GetProperty("data");
+        string Text(string key) => Encoding.ASCII.GetString(data.GetProperty(key).GetBytesFromBase64());
+        return new SpaceAuthority(X509Certificate2.CreateFromPem(Text("tls.crt"), Text("tls.key")));
+    }
+
+    /// <summary>For the name that gateways of the space prove themselves with.</summary>
+    public X509Certificate2 IssueServer(string spaceUid)
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var names = new SubjectAlternativeNameBuilder();
+        names.AddDnsName(GatewayApi.ServerName(spaceUid));
+        var now = TimeProvider.System.GetUtcNow();
+        using var issued = Issue(new X500DistinguishedName("CN=fairlead-gateway"), key, Server, now.AddMinutes(-5), now.AddHours(1), names.Build());
+        return issued.CopyWithPrivateKey(key);
+    }
+
+    /// <summary>Certificate and key, PEM, for the same subject and key but another time.</summary>
+    public string Reissue(string identityPem, DateTimeOffset notBefore, DateTimeOffset notAfter)
+    {
+        using var old = X509Certificate2.CreateFromPem(identityPem, identityPem);
+        using var key = old.GetECDsaPrivateKey()!;
+        using var issued = Issue(old.SubjectName, key, Client, notBefore, notAfter);
+        return issued.ExportCertificatePem() + "\n" + key.ExportPkcs8PrivateKeyPem() + "\n";
+    }
+
+    public void Dispose() => certificate.Dispose();
+
+    private X509Certificate2 Issue(X500DistinguishedName subject, ECDsa key, Oid usage, DateTimeOffset notBefore, DateTimeOffset notAfter, params X509Extension[] extensions)
+    {
+        var request = new CertificateRequest(subject, key, HashAlgorithmName.SHA256);
+        request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([usage], critical: false));
+        foreach (var extension in extensions)
+        {
+            request.CertificateExtensions.Add(extension);
+        }
+
+        return request.Create(certificate, notBefore, notAfter, RandomNumberGenerator.GetBytes(8));
+    }
+}
