@@ -6,14 +6,12 @@ namespace Fairlead.EndToEnd.Tests.Consume;
 /// <summary>A laptop whose clock is off by a day: what fails says that it is the clock, and all is well once it is right.</summary>
 public sealed class ClockTests(SharedCluster cluster) : ClusterTest(cluster)
 {
-    private static readonly string[] Offsets = ["-1d", "+1d"];
-
     [Fact]
     public async Task Join_names_the_clock_and_does_not_use_up_the_token()
     {
         var laptop = await NewLaptopAsync(start: false);
         var token = await Cluster.InviteAsync($"user{laptop.Number}", "shop");
-        foreach (var offset in Offsets)
+        foreach (var offset in new[] { "-1d", "+1d" })
         {
             await laptop.SetClockAsync(offset);
             await laptop.RestartAsync();
@@ -36,18 +34,18 @@ public sealed class ClockTests(SharedCluster cluster) : ClusterTest(cluster)
         await laptop.StartAsync();
         await Cluster.JoinAsync(laptop, "shop");
         await laptop.ConsumeAsync("shop/frontend");
-        foreach (var offset in Offsets)
-        {
-            // While the link is up, and once it has to be made anew.
-            await laptop.SetClockAsync(offset);
-            await Shell.EventuallyAsync("the jump is seen", () => StatusNamesClockAsync(laptop));
-            await laptop.RestartAsync();
-            await Shell.EventuallyAsync("it is seen after a restart", () => StatusNamesClockAsync(laptop));
-            (await laptop.FairleadAsync("doctor")).ShouldFail(1).Output.ShouldContain("clock");
 
-            await laptop.SetClockAsync("+0");
-            await Shell.EventuallyAsync("it heals", async () => (await laptop.CurlAsync("http://frontend.shop/")).ExitCode == 0 && !await StatusNamesClockAsync(laptop));
-        }
+        // While the link is up, and once it has to be made anew.
+        await laptop.SetClockAsync("+1d");
+        await Shell.EventuallyAsync("the jump is seen", () => StatusNamesClockAsync(laptop));
+        (await laptop.CurlAsync("http://frontend.shop/")).ShouldSucceed();
+        (await laptop.FairleadAsync("doctor")).ShouldFail(1).Output.ShouldContain("ahead of the gateway's");
+        await laptop.SetClockAsync("-1d");
+        await laptop.RestartAsync();
+        await Shell.EventuallyAsync("it is seen after a restart", () => StatusNamesClockAsync(laptop));
+
+        await laptop.SetClockAsync("+0");
+        await Shell.EventuallyAsync("it heals", async () => (await laptop.CurlAsync("http://frontend.shop/")).ExitCode == 0 && !await StatusNamesClockAsync(laptop));
     }
 
     private static async Task<bool> StatusNamesClockAsync(Laptop laptop)

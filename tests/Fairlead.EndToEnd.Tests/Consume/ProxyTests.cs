@@ -28,7 +28,7 @@ public sealed class ProxyTests(SharedCluster cluster) : ClusterTest(cluster)
             (await laptop.CurlAsync("http://frontend.shop/")).Text.ShouldContain("<html", Case.Insensitive);
             (await laptop.Host.RunAsync("redis-cli", "-h", "redis.shop", "ping")).Text.ShouldBe("PONG");
             (await laptop.QuoteAsync()).ShouldEndWith(".");
-            (await laptop.FairleadAsync("logs")).Output.ShouldNotContain(Password);
+            (await laptop.FairleadAsync("logs")).Text.ShouldNotContain(Password);
         }
         finally
         {
