@@ -112,9 +112,9 @@ public sealed class AccessTests(SharedCluster cluster) : ClusterTest(cluster)
         using (var authority = await SpaceAuthority.LoadAsync(Cluster))
         {
             var identity = (await laptop.Host.ShellAsync("echo /var/lib/fairlead/*/*/identity.pem")).Text;
-            var now = TimeProvider.System.GetUtcNow();
-            await laptop.Host.WriteAsync(identity, authority.Reissue(await laptop.Host.ReadAsync(identity), now.AddDays(-2), now.AddDays(-1)));
-            (await laptop.Host.ShellAsync($"sed -Ei 's/(\"renewAfter\": *\")[^\"]*/\\1{now.AddDays(-2):O}/I' $(dirname {identity})/space.json")).ShouldSucceed();
+            var past = TimeProvider.System.GetUtcNow().AddMinutes(-1);
+            await laptop.Host.WriteAsync(identity, authority.Reissue(await laptop.Host.ReadAsync(identity), past));
+            (await laptop.Host.ShellAsync($"sed -Ei 's/(\"renewAfter\": *\")[^\"]*/\\1{past:O}/I' $(dirname {identity})/space.json")).ShouldSucceed();
         }
 
         await laptop.StartAsync();

@@ -33,12 +33,12 @@ internal sealed class SpaceAuthority(X509Certificate2 certificate) : IDisposable
         return issued.CopyWithPrivateKey(key);
     }
 
-    /// <summary>Certificate and key, PEM, for the same subject and key but another time.</summary>
-    public string Reissue(string identityPem, DateTimeOffset notBefore, DateTimeOffset notAfter)
+    /// <summary>Certificate and key, PEM, for the same subject and key but until another time.</summary>
+    public string Reissue(string identityPem, DateTimeOffset notAfter)
     {
         using var old = X509Certificate2.CreateFromPem(identityPem, identityPem);
         using var key = old.GetECDsaPrivateKey()!;
-        using var issued = Issue(old.SubjectName, key, Client, notBefore, notAfter);
+        using var issued = Issue(old.SubjectName, key, Client, certificate.NotBefore, notAfter);
         return issued.ExportCertificatePem() + "\n" + key.ExportPkcs8PrivateKeyPem() + "\n";
     }
 

@@ -8,7 +8,7 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
-using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Fairlead.EndToEnd.Tests.Harness;
 
@@ -57,7 +57,9 @@ internal sealed class StrangeGateway : IAsyncDisposable
                 await socket.ConnectAsync(IPAddress.Parse(Real), token.Endpoints[0].ApiPort, cancellationToken);
                 return new NetworkStream(socket, ownsSocket: true);
             },
+#pragma warning disable CA5359 // whom the laptop trusts is what is tested, not whom we do
             SslOptions = { RemoteCertificateValidationCallback = static (_, _, _, _) => true },
+#pragma warning restore CA5359
         })
         { BaseAddress = new Uri($"https://{Real}") };
 
