@@ -18,8 +18,6 @@ namespace Fairlead.EndToEnd.Tests.Harness;
 /// </summary>
 internal sealed class StrangeGateway : IAsyncDisposable
 {
-    private const string Real = "198.18.0.2";
-
     private readonly WebApplication _app;
     private readonly HttpClient _real;
     private readonly X509Certificate2 _certificate;
@@ -41,7 +39,7 @@ internal sealed class StrangeGateway : IAsyncDisposable
     {
         var token = JoinToken.Parse(realToken);
         var dataPort = token.Endpoints[0].DataPort;
-        (await cluster.Host.RunAsync("nft", $"add chain ip flt strange {{ type nat hook prerouting priority -100; }}; add rule ip flt strange ip daddr {address} tcp dport {dataPort} dnat to {Real}")).ShouldSucceed();
+        (await cluster.Host.RunAsync("nft", $"add chain ip flt strange {{ type nat hook prerouting priority -100; }}; add rule ip flt strange ip daddr {address} tcp dport {dataPort} dnat to {cluster.NodeAddress}")).ShouldSucceed();
 
         var listener = cluster.Host.OpenSocket(SocketType.Stream);
         listener.Bind(new IPEndPoint(address, 0));
@@ -54,14 +52,14 @@ internal sealed class StrangeGateway : IAsyncDisposable
             ConnectCallback = async (_, cancellationToken) =>
             {
                 var socket = cluster.Host.OpenSocket(SocketType.Stream);
-                await socket.ConnectAsync(IPAddress.Parse(Real), token.Endpoints[0].ApiPort, cancellationToken);
+                await socket.ConnectAsync(IPAddress.Parse(cluster.NodeAddress), token.Endpoints[0].ApiPort, cancellationToken);
                 return new NetworkStream(socket, ownsSocket: true);
             },
 #pragma warning disable CA5359 // whom the laptop trusts is what is tested, not whom we do
             SslOptions = { RemoteCertificateValidationCallback = static (_, _, _, _) => true },
 #pragma warning restore CA5359
         })
-        { BaseAddress = new Uri($"https://{Real}") };
+        { BaseAddress = new Uri($"https://{cluster.NodeAddress}") };
 
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Services.AddRoutingCore();
