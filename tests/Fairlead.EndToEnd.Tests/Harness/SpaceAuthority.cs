@@ -38,7 +38,7 @@ internal sealed class SpaceAuthority(X509Certificate2 certificate) : IDisposable
     {
         using var old = X509Certificate2.CreateFromPem(identityPem, identityPem);
         using var key = old.GetECDsaPrivateKey()!;
-        using var issued = Issue(old.SubjectName, key, Client, certificate.NotBefore, notAfter);
+        using var issued = Issue(old.SubjectName, key, Client, new DateTimeOffset(certificate.NotBefore), notAfter);
         return issued.ExportCertificatePem() + "\n" + key.ExportPkcs8PrivateKeyPem() + "\n";
     }
 
