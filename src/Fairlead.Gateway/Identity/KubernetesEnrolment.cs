@@ -91,7 +91,7 @@ internal sealed partial class KubernetesEnrolment(
             // Another replica, or an administrator, was faster: the watch tells what there is now.
             return true;
         }
-        catch (KubernetesException e)
+        catch (Exception e) when (e is KubernetesException or KubeConfigException)
         {
             LogFailed(request.Metadata.Name, request.Spec.Username, e.Message);
             return false;
