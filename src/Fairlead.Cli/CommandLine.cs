@@ -7,6 +7,7 @@ using Fairlead.Cli.Hosting;
 using Fairlead.Cli.Rendering;
 using Fairlead.Cli.Verbs;
 using Fairlead.Contracts.Errors;
+using Fairlead.Contracts.Text;
 
 namespace Fairlead.Cli;
 
@@ -58,7 +59,7 @@ public static class CommandLine
             .. new DiagnosticVerbs(host, common).Build(),
             .. spaces.Build(),
             space,
-            administration.BuildGateway(),
+            .. new GatewayVerbs(host, common).Build(),
             .. new ConsumeVerbs(host, common, dynamicValues).Build(),
             new SandboxVerbs(host, common).Build(),
         ]);

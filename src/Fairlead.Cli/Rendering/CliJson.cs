@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using Fairlead.Cli.Hosting;
 using Fairlead.Contracts.Administration;
@@ -17,6 +18,9 @@ internal sealed record VersionReport(string Version, int Protocol, string Runtim
 /// <summary>What a verb did that leaves no object to show.</summary>
 internal sealed record Done(string Result, IReadOnlyList<string>? Details = null);
 
+/// <summary>Manifests as kubectl takes them.</summary>
+internal sealed record ManifestList(string ApiVersion, string Kind, IReadOnlyList<JsonObject> Items);
+
 internal sealed record GrantReport(IReadOnlyList<GrantInfo> Grants);
 
 [JsonSourceGenerationOptions(
@@ -29,5 +33,6 @@ internal sealed record GrantReport(IReadOnlyList<GrantInfo> Grants);
 [JsonSerializable(typeof(GrantReport))]
 [JsonSerializable(typeof(Invitation))]
 [JsonSerializable(typeof(GatewayDeployment))]
+[JsonSerializable(typeof(ManifestList))]
 [JsonSerializable(typeof(SandboxState))]
 internal sealed partial class CliJson : JsonSerializerContext;

@@ -5,32 +5,11 @@ using Fairlead.Contracts.Administration;
 
 namespace Fairlead.Cli.Verbs;
 
-/// <summary>gateway install|uninstall|status and space invite|revoke|grants: what an admin does with a kubeconfig.</summary>
+/// <summary>space invite|revoke|grants: who may use a space, said with a kubeconfig.</summary>
 internal sealed class AdministrationVerbs(CliHost host, CommonOptions common)
 {
-    private const string DefaultImage = "fairlead/fairlead:dev";
-
     /// <summary>Of a join token.</summary>
     private static readonly TimeSpan DefaultLifetime = TimeSpan.FromDays(30);
-
-    public Command BuildGateway()
-    {
-        var gateway = new Verb("gateway", "The gateway of a space, in the cluster", "fairlead gateway install --space-name team", "fairlead gateway status");
-        gateway.Subcommands.Add(Install());
-        gateway.Subcommands.Add(WithCluster(new Verb("uninstall", "Remove the gateway, its people and grants from the cluster", "fairlead gateway uninstall --context staging")
-            .Does(host, common, async (context, cancellationToken) =>
-            {
-                await using (var progress = new ProgressLine(host, "Removing the gateway"))
-                {
-                    await host.Administration().UninstallGatewayAsync(context.Cluster, progress, cancellationToken);
-                }
-
-                DaemonVerbs.Say(context, "The gateway is removed.");
-            })));
-        gateway.Subcommands.Add(WithCluster(new Verb("status", "Show the gateway in the cluster", "fairlead gateway status -o json")
-            .Does(host, common, async (context, cancellationToken) => Show(context, await host.Administration().GetGatewayAsync(context.Cluster, cancellationToken)))));
-        return gateway;
-    }
 
     public IEnumerable<Command> BuildBelowSpace()
     {
@@ -64,50 +43,6 @@ internal sealed class AdministrationVerbs(CliHost host, CommonOptions common)
             }));
     }
 
-    private Verb Install()
-    {
-        var image = new Option<string>("--image") { Description = "Image of the gateway", HelpName = "IMAGE", DefaultValueFactory = _ => DefaultImage };
-        var name = new Option<string>("--space-name") { Description = "How people will call the space", HelpName = "NAME", DefaultValueFactory = _ => "default" };
-        var replicas = new Option<int>("--replicas") { Description = "How many gateways", HelpName = "N", DefaultValueFactory = _ => 2 };
-        replicas.Validators.Add(result =>
-        {
-            if (result.Tokens is [var token] && (!int.TryParse(token.Value, out var n) || n is < 1 or > 16))
-            {
-                result.AddError($"'{token.Value}' is no number of gateways; 1 to 16 are");
-            }
-        });
-        var endpoints = new Option<string[]>("--endpoint") { Description = "Where laptops reach it, as HOST:API-PORT:DATA-PORT; may be repeated; found from the Service when left out", HelpName = "ENDPOINT" };
-        var dryRun = new Option<bool>("--dry-run") { Description = "Print the manifests and change nothing" };
-        var install = WithCluster(new Verb(
-            "install",
-            "Install the gateway in the cluster, or bring it up to date",
-            "fairlead gateway install --space-name team",
-            "fairlead gateway install --dry-run | kubectl apply -f -",
-            "fairlead gateway install --endpoint gateway.example.com:443:8444")
-            .Does(host, common, async (context, cancellationToken) =>
-            {
-                var options = new GatewayInstallOptions(context.Get(image) ?? DefaultImage, context.Parse.GetRequiredValue(name), context.Parse.GetValue(replicas), context.Get(endpoints) ?? []);
-                if (context.Get(dryRun))
-                {
-                    context.Output.Writer.Write(host.Administration().RenderManifests(options));
-                    return;
-                }
-
-                await using (var progress = new ProgressLine(host, "Installing the gateway"))
-                {
-                    await host.Administration().InstallGatewayAsync(context.Cluster, options, progress, cancellationToken);
-                }
-
-                Show(context, await host.Administration().GetGatewayAsync(context.Cluster, cancellationToken));
-            }));
-        install.Options.Add(image);
-        install.Options.Add(name);
-        install.Options.Add(replicas);
-        install.Options.Add(endpoints);
-        install.Options.Add(dryRun);
-        return install;
-    }
-
     private Verb Invite()
     {
         var user = new Argument<string>("USER") { HelpName = "USER", Description = "A name for the person who is invited" };
@@ -117,22 +52,7 @@ internal sealed class AdministrationVerbs(CliHost host, CommonOptions common)
             Description = "What the person may consume, separated by commas: NAMESPACE or NAMESPACE/SERVICE, * allowed",
             HelpName = "LIST",
         };
-        var expires = new Option<TimeSpan>("--expires")
-        {
-            Description = "How long the token can be used to join: 12h, 90m, 7d; 30d when left out",
-            HelpName = "DURATION",
-            CustomParser = result =>
-            {
-                var text = result.Tokens[0].Value;
-                if (Humane.ParseDuration(text) is { } duration)
-                {
-                    return duration;
-                }
-
-                result.AddError($"'{text}' is no duration; 30d, 12h and 90m are");
-                return default;
-            },
-        };
+        var expires = CommonOptions.Duration("--expires", "How long the token can be used to join: 12h, 90m, 7d; 30d when left out");
         var uses = new Option<int>("--uses") { Description = "How many machines may join with the token", HelpName = "N", DefaultValueFactory = _ => 1 };
         uses.Validators.Add(result =>
         {
@@ -161,12 +81,7 @@ internal sealed class AdministrationVerbs(CliHost host, CommonOptions common)
         return invite;
     }
 
-    private Verb WithCluster(Verb verb)
-    {
-        verb.Options.Add(common.Kubeconfig);
-        verb.Options.Add(common.Context);
-        return verb;
-    }
+    private Verb WithCluster(Verb verb) => common.AddCluster(verb);
 
     /// <summary>The token alone goes to standard output, so that it can be piped to <c>fairlead join -</c>.</summary>
     private static void WriteInvitation(Output output, Invitation invitation)
@@ -192,33 +107,5 @@ internal sealed class AdministrationVerbs(CliHost host, CommonOptions common)
         }
 
         output.Show(table);
-    }
-
-    private static void Show(VerbContext context, GatewayDeployment gateway)
-    {
-        if (gateway.Problems.Count > 0 || !gateway.Installed)
-        {
-            context.ExitCode = ExitCodes.Failed;
-        }
-
-        context.Output.Show(gateway, CliJson.Default.GatewayDeployment, (output, g) =>
-        {
-            if (!g.Installed)
-            {
-                output.Line("No gateway is installed in this cluster. next: fairlead gateway install");
-            }
-            else
-            {
-                output.Line($"Space      {g.SpaceName ?? "-"} ({g.SpaceUid ?? "no uid yet"})");
-                output.Line($"Image      {g.Image ?? "-"}");
-                output.Line($"Ready      {output.Palette.Paint(new Cell($"{g.Ready} of {g.Replicas}", g.Ready == g.Replicas ? Style.Good : Style.Warning))}");
-                output.Line($"Endpoints  {(g.Endpoints.Count == 0 ? "none known yet" : string.Join(", ", g.Endpoints))}");
-            }
-
-            foreach (var problem in g.Problems)
-            {
-                output.Warn(problem);
-            }
-        });
     }
 }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Fairlead.Cli.Rendering;
+using Fairlead.Contracts.Cluster;
 using Fairlead.Contracts.Errors;
 
 namespace Fairlead.Cli.Verbs;
@@ -19,11 +20,53 @@ internal sealed class CommonOptions
 
     public Option<string?> Context { get; } = new("--context") { Description = "The kubeconfig context to use, as with kubectl", HelpName = "NAME" };
 
+    public Option<string?> GatewayNamespace { get; } = MakeGatewayNamespace();
+
     public Option<string?> RunDirectory { get; } = new("--run-dir") { Hidden = true };
 
     public Option<string?> StateDirectory { get; } = new("--state-dir") { Hidden = true };
 
     public Option<string?> HostsFile { get; } = new("--hosts-file") { Hidden = true };
+
+    /// <summary>For verbs that need a kubeconfig: which, and where in its cluster the gateway lives.</summary>
+    public Verb AddCluster(Verb verb)
+    {
+        verb.Options.Add(Kubeconfig);
+        verb.Options.Add(Context);
+        verb.Options.Add(GatewayNamespace);
+        return verb;
+    }
+
+    public static Option<TimeSpan> Duration(string name, string description, TimeSpan standard) => new(name)
+    {
+        Description = description,
+        HelpName = "DURATION",
+        DefaultValueFactory = _ => standard,
+        CustomParser = result =>
+        {
+            var text = result.Tokens[0].Value;
+            if (Humane.ParseDuration(text) is { } duration)
+            {
+                return duration;
+            }
+
+            result.AddError($"'{text}' is no duration; 30d, 12h and 90m are");
+            return default;
+        },
+    };
+
+    private static Option<string?> MakeGatewayNamespace()
+    {
+        var option = new Option<string?>("--namespace", "-n") { Description = $"The gateway's namespace; {ClusterObjects.Namespace} when left out", HelpName = "NAMESPACE" };
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens is [var token] && !Subjects.IsLabel(token.Value))
+            {
+                result.AddError($"'{token.Value}' is not a namespace");
+            }
+        });
+        return option;
+    }
 
     private static Option<OutputFormat> MakeFormat()
     {

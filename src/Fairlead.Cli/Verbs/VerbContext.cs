@@ -5,6 +5,7 @@ using Fairlead.Cli.Local;
 using Fairlead.Cli.Rendering;
 using Fairlead.Contracts.Administration;
 using Fairlead.Contracts.Errors;
+using Fairlead.Contracts.Cluster;
 using Fairlead.Contracts.Local;
 
 namespace Fairlead.Cli.Verbs;
@@ -48,7 +49,7 @@ internal sealed class VerbContext
 
     public bool Watch => Get(_common.Watch);
 
-    public ClusterSelection Cluster => new(Get(_common.Kubeconfig), Get(_common.Context));
+    public ClusterSelection Cluster => new(Get(_common.Kubeconfig), Get(_common.Context), Get(_common.GatewayNamespace) ?? ClusterObjects.Namespace);
 
     public static string SocketOf(CliHost host, string? runDirectory) =>
         host.Environment(LocalApi.SocketVariable) is { Length: > 0 } named ? named

@@ -11,7 +11,7 @@ internal static class ClusterErrors
         { Code: 401 } => new FairleadException(ErrorCategory.Denied, "cluster-login-needed", "The cluster does not know you", e.Message, "Log in to the cluster as you do for kubectl, then try again.", e),
 
         // The server names the user, the verb and the resource.
-        { Code: 403 } => new FairleadException(ErrorCategory.Denied, "cluster-rights-missing", "Your rights in the cluster do not suffice", e.Message, "Ask an administrator of the cluster, or choose another --context.", e),
+        { Code: 403 } => new FairleadException(ErrorCategory.Denied, "cluster-rights-missing", "Your rights in the cluster do not suffice", e.Message, "The ClusterRole cluster-admin gives every right: ask whoever has it, or choose another --context.", e),
         { Code: 404 } => new FairleadException(ErrorCategory.Failed, "cluster-resource-missing", "The cluster lacks what this needs", e.Message, "Install the gateway first: 'fairlead gateway install'.", e),
         { Code: 0, Reason: KubernetesException.Timeout } => new FairleadException(ErrorCategory.TimedOut, "cluster-timeout", "The cluster did not answer in time", e.Message, "Try again; 'kubectl version' shows whether the cluster answers.", e),
         { Code: 0 } => new FairleadException(ErrorCategory.NotConnected, "cluster-unreachable", "The cluster can't be reached", e.Message, "Check --kubeconfig and --context; 'kubectl version' shows whether the cluster answers.", e),

@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json.Nodes;
+using Fairlead.Companion.Administration.Installation;
 using Fairlead.Contracts.Administration;
 using Fairlead.Contracts.Cluster;
 using Fairlead.Contracts.Errors;
@@ -29,10 +30,10 @@ public sealed partial class SpaceAdministration
         var rules = NamespaceRules.Parse(options.Namespaces);
         return await WithClientAsync(cluster, async client =>
         {
-            var space = await ReadSpaceAsync(client, cancellationToken);
+            var space = await ReadSpaceAsync(client, cluster.Namespace, cancellationToken);
             if (rules.Count > 0)
             {
-                await client.ApplyAsync(GrantObject.Resource, MakeGrant(options.User, rules), FieldManager, force: true, cancellationToken);
+                await client.ApplyAsync(GrantObject.Resource, MakeGrant(cluster.Namespace, options.User, rules), GatewayInstaller.FieldManager, force: true, cancellationToken);
             }
 
             var id = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
@@ -41,8 +42,8 @@ public sealed partial class SpaceAdministration
             // By the cluster's clock, which the gateway's is near to; this machine's may be anything.
             var now = await client.GetServerTimeAsync(cancellationToken);
             var expires = now + options.Expires;
-            await client.CreateAsync(Resources.Secrets, MakeInvite(id, secret, expires, options), cancellationToken);
-            await PruneInvitesAsync(client, now, cancellationToken);
+            await client.CreateAsync(Resources.Secrets, MakeInvite(cluster.Namespace, id, secret, expires, options), cancellationToken);
+            await PruneInvitesAsync(client, cluster.Namespace, now, cancellationToken);
             var token = new JoinToken(space.Name, space.Uid, space.Endpoints, space.AuthoritySha256, id, Base64Url.EncodeToString(secret), expires);
             return new Invitation(options.User, space.Name, token.Encode(), expires, options.Uses, options.Namespaces);
         });
@@ -55,14 +56,14 @@ public sealed partial class SpaceAdministration
         {
             // First what ends live access, and once more at the end: whatever the gateway was issuing while it had not heard of this yet is
             // older than the second time (Enrolment takes its times before it looks).
-            await WriteRevocationAsync(client, subject, cancellationToken);
+            await WriteRevocationAsync(client, cluster.Namespace, subject, cancellationToken);
             if (subject == Subjects.InvitePrefix + user)
             {
-                await DeleteInvitesAsync(client, user, cancellationToken);
+                await DeleteInvitesAsync(client, cluster.Namespace, user, cancellationToken);
             }
 
-            await RemoveFromGrantsAsync(client, subject, cancellationToken);
-            await WriteRevocationAsync(client, subject, cancellationToken);
+            await RemoveFromGrantsAsync(client, cluster.Namespace, subject, cancellationToken);
+            await WriteRevocationAsync(client, cluster.Namespace, subject, cancellationToken);
             return true;
         });
     }
@@ -81,7 +82,7 @@ public sealed partial class SpaceAdministration
             var change = Patch.Merge(new JsonObject { ["data"] = new JsonObject { [key] = null } });
             try
             {
-                await client.PatchAsync(Resources.ConfigMaps, ClusterObjects.Namespace, ClusterObjects.RevocationsConfigMap, change, cancellationToken);
+                await client.PatchAsync(Resources.ConfigMaps, cluster.Namespace, ClusterObjects.RevocationsConfigMap, change, cancellationToken);
             }
             catch (KubernetesException e) when (e.IsNotFound)
             {
@@ -94,7 +95,7 @@ public sealed partial class SpaceAdministration
 
     public Task<IReadOnlyList<GrantInfo>> ListGrantsAsync(ClusterSelection cluster, CancellationToken cancellationToken) => WithClientAsync<IReadOnlyList<GrantInfo>>(cluster, async client =>
     {
-        var grants = await client.ListAsync(GrantObject.Resource, ClusterObjects.Namespace, cancellationToken: cancellationToken);
+        var grants = await client.ListAsync(GrantObject.Resource, cluster.Namespace, cancellationToken: cancellationToken);
         return
         [
             .. grants.Items.OrderBy(g => g.Metadata.Name, StringComparer.Ordinal).Select(g => new GrantInfo(
@@ -147,22 +148,22 @@ public sealed partial class SpaceAdministration
         }
     }
 
-    private static async Task<(string Name, string Uid, IReadOnlyList<GatewayEndpoint> Endpoints, string AuthoritySha256)> ReadSpaceAsync(KubernetesClient client, CancellationToken cancellationToken)
+    private static async Task<(string Name, string Uid, IReadOnlyList<GatewayEndpoint> Endpoints, string AuthoritySha256)> ReadSpaceAsync(KubernetesClient client, string ns, CancellationToken cancellationToken)
     {
-        var space = await client.GetAsync(Resources.ConfigMaps, ClusterObjects.Namespace, ClusterObjects.SpaceConfigMap, cancellationToken);
+        var space = await client.GetAsync(Resources.ConfigMaps, ns, ClusterObjects.SpaceConfigMap, cancellationToken);
         if (space is null)
         {
-            var deployment = await client.GetAsync(Resources.Deployments, ClusterObjects.Namespace, ClusterObjects.Gateway, cancellationToken);
+            var deployment = await client.GetAsync(Resources.Deployments, ns, ClusterObjects.Gateway, cancellationToken);
             throw deployment is null
-                ? new FairleadException(ErrorCategory.NotConnected, "gateway-not-installed", "This cluster has no gateway", $"there is none in its namespace {ClusterObjects.Namespace}", "Install it: 'fairlead gateway install'.")
+                ? new FairleadException(ErrorCategory.NotConnected, "gateway-not-installed", "This cluster has no gateway", $"there is none in its namespace {ns}", "Install it: 'fairlead gateway install'.")
                 : NotReady("it has not published its space yet");
         }
 
-        var endpoints = EndpointsOf(space);
+        var endpoints = Inspection.EndpointsOf(space, ns);
         if (endpoints.Count == 0)
         {
             throw new FairleadException(
-                ErrorCategory.NotConnected, "gateway-unexposed", "The gateway does not know where laptops reach it", "its Service has neither a load balancer's address nor node ports", "Name it: 'fairlead gateway install --endpoint HOST:API-PORT:DATA-PORT'.");
+                ErrorCategory.NotConnected, "gateway-unexposed", "The gateway does not know where laptops reach it", "its Service has neither a load balancer's address nor node ports", "Name it: fairlead gateway upgrade --set 'endpoints={HOST:API-PORT:DATA-PORT}'");
         }
 
         try
@@ -179,13 +180,13 @@ public sealed partial class SpaceAdministration
     private static FairleadException NotReady(string why, Exception? inner = null) =>
         new(ErrorCategory.NotConnected, "gateway-not-ready", "The gateway is not ready", why, "See 'fairlead gateway status'.", inner);
 
-    private static Secret MakeInvite(string id, byte[] secret, DateTimeOffset expires, InviteOptions options) => new()
+    private static Secret MakeInvite(string ns, string id, byte[] secret, DateTimeOffset expires, InviteOptions options) => new()
     {
         Metadata =
         {
-            Namespace = ClusterObjects.Namespace,
+            Namespace = ns,
             Name = ClusterObjects.InviteSecretPrefix + id,
-            Labels = new() { [ClusterObjects.ManagedByLabel] = FieldManager, [ClusterObjects.UserLabel] = options.User },
+            Labels = new() { [ClusterObjects.ManagedByLabel] = GatewayInstaller.FieldManager, [ClusterObjects.UserLabel] = options.User },
         },
         Type = ClusterObjects.InviteSecretType,
         Data = new()
@@ -198,37 +199,37 @@ public sealed partial class SpaceAdministration
         },
     };
 
-    private static GrantObject MakeGrant(string user, IReadOnlyList<GrantRule> rules) => new()
+    private static GrantObject MakeGrant(string ns, string user, IReadOnlyList<GrantRule> rules) => new()
     {
         Metadata =
         {
-            Namespace = ClusterObjects.Namespace,
+            Namespace = ns,
             Name = "invite-" + user,
-            Labels = new() { [ClusterObjects.ManagedByLabel] = FieldManager, [ClusterObjects.UserLabel] = user },
+            Labels = new() { [ClusterObjects.ManagedByLabel] = GatewayInstaller.FieldManager, [ClusterObjects.UserLabel] = user },
         },
         Spec = new GrantSpec([Subjects.InvitePrefix + user], rules),
     };
 
-    private static async Task WriteRevocationAsync(KubernetesClient client, string subject, CancellationToken cancellationToken)
+    private static async Task WriteRevocationAsync(KubernetesClient client, string ns, string subject, CancellationToken cancellationToken)
     {
         var key = ClusterObjects.RevocationKey(subject);
         var at = (await client.GetServerTimeAsync(cancellationToken)).ToString("O", CultureInfo.InvariantCulture);
         var change = Patch.Merge(new JsonObject { ["data"] = new JsonObject { [key] = at } });
         try
         {
-            await client.PatchAsync(Resources.ConfigMaps, ClusterObjects.Namespace, ClusterObjects.RevocationsConfigMap, change, cancellationToken);
+            await client.PatchAsync(Resources.ConfigMaps, ns, ClusterObjects.RevocationsConfigMap, change, cancellationToken);
         }
         catch (KubernetesException e) when (e.IsNotFound)
         {
-            await CreateRevocationsAsync(client, key, at, change, cancellationToken);
+            await CreateRevocationsAsync(client, ns, key, at, change, cancellationToken);
         }
     }
 
-    private static async Task CreateRevocationsAsync(KubernetesClient client, string key, string at, Patch change, CancellationToken cancellationToken)
+    private static async Task CreateRevocationsAsync(KubernetesClient client, string ns, string key, string at, Patch change, CancellationToken cancellationToken)
     {
         var map = new ConfigMap
         {
-            Metadata = { Namespace = ClusterObjects.Namespace, Name = ClusterObjects.RevocationsConfigMap, Labels = new() { [ClusterObjects.ManagedByLabel] = FieldManager } },
+            Metadata = { Namespace = ns, Name = ClusterObjects.RevocationsConfigMap, Labels = new() { [ClusterObjects.ManagedByLabel] = GatewayInstaller.FieldManager } },
             Data = new() { [key] = at },
         };
         try
@@ -237,19 +238,19 @@ public sealed partial class SpaceAdministration
         }
         catch (KubernetesException e) when (e.IsAlreadyExists)
         {
-            await client.PatchAsync(Resources.ConfigMaps, ClusterObjects.Namespace, ClusterObjects.RevocationsConfigMap, change, cancellationToken);
+            await client.PatchAsync(Resources.ConfigMaps, ns, ClusterObjects.RevocationsConfigMap, change, cancellationToken);
         }
     }
 
     /// <summary>Removes invites that expired long ago, of everybody. Each expires, also when it was used up before.</summary>
-    private static async Task PruneInvitesAsync(KubernetesClient client, DateTimeOffset now, CancellationToken cancellationToken)
+    private static async Task PruneInvitesAsync(KubernetesClient client, string ns, DateTimeOffset now, CancellationToken cancellationToken)
     {
         try
         {
-            var invites = await client.ListAsync(Resources.Secrets, ClusterObjects.Namespace, $"{ClusterObjects.ManagedByLabel}={FieldManager}", cancellationToken: cancellationToken);
+            var invites = await client.ListAsync(Resources.Secrets, ns, $"{ClusterObjects.ManagedByLabel}={GatewayInstaller.FieldManager}", cancellationToken: cancellationToken);
             foreach (var invite in invites.Items.Where(i => i.Type == ClusterObjects.InviteSecretType && ExpiryOf(i) is { } expired && expired + KeepExpired < now))
             {
-                await client.DeleteAsync(Resources.Secrets, ClusterObjects.Namespace, invite.Metadata.Name!, cancellationToken);
+                await client.DeleteAsync(Resources.Secrets, ns, invite.Metadata.Name!, cancellationToken);
             }
         }
         catch (KubernetesException e) when (e.Code == 403)
@@ -261,25 +262,25 @@ public sealed partial class SpaceAdministration
     private static DateTimeOffset? ExpiryOf(Secret invite) =>
         invite.Data.TryGetValue(InviteKeys.Expires, out var bytes) && DateTimeOffset.TryParse(Encoding.ASCII.GetString(bytes), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at) ? at : null;
 
-    private static async Task DeleteInvitesAsync(KubernetesClient client, string user, CancellationToken cancellationToken)
+    private static async Task DeleteInvitesAsync(KubernetesClient client, string ns, string user, CancellationToken cancellationToken)
     {
-        var invites = await client.ListAsync(Resources.Secrets, ClusterObjects.Namespace, $"{ClusterObjects.UserLabel}={user}", cancellationToken: cancellationToken);
+        var invites = await client.ListAsync(Resources.Secrets, ns, $"{ClusterObjects.UserLabel}={user}", cancellationToken: cancellationToken);
         foreach (var invite in invites.Items.Where(i => i.Metadata.Name?.StartsWith(ClusterObjects.InviteSecretPrefix, StringComparison.Ordinal) == true))
         {
-            await client.DeleteAsync(Resources.Secrets, ClusterObjects.Namespace, invite.Metadata.Name!, cancellationToken);
+            await client.DeleteAsync(Resources.Secrets, ns, invite.Metadata.Name!, cancellationToken);
         }
     }
 
     /// <summary>Grants that are only the subject's go; from those that others share it is taken out.</summary>
-    private static async Task RemoveFromGrantsAsync(KubernetesClient client, string subject, CancellationToken cancellationToken)
+    private static async Task RemoveFromGrantsAsync(KubernetesClient client, string ns, string subject, CancellationToken cancellationToken)
     {
-        var grants = await client.ListAsync(GrantObject.Resource, ClusterObjects.Namespace, cancellationToken: cancellationToken);
+        var grants = await client.ListAsync(GrantObject.Resource, ns, cancellationToken: cancellationToken);
         foreach (var grant in grants.Items.Where(g => g.Spec?.Subjects?.Contains(subject) == true))
         {
             var others = grant.Spec!.Subjects!.Where(s => s != subject).ToArray();
             if (others.Length == 0)
             {
-                await client.DeleteAsync(GrantObject.Resource, ClusterObjects.Namespace, grant.Metadata.Name!, cancellationToken);
+                await client.DeleteAsync(GrantObject.Resource, ns, grant.Metadata.Name!, cancellationToken);
                 continue;
             }
 
@@ -289,7 +290,7 @@ public sealed partial class SpaceAdministration
                 ["metadata"] = new JsonObject { ["resourceVersion"] = grant.Metadata.ResourceVersion },
                 ["spec"] = new JsonObject { ["subjects"] = new JsonArray([.. others.Select(s => JsonValue.Create(s))]) },
             };
-            await client.PatchAsync(GrantObject.Resource, ClusterObjects.Namespace, grant.Metadata.Name!, Patch.Merge(change), cancellationToken);
+            await client.PatchAsync(GrantObject.Resource, ns, grant.Metadata.Name!, Patch.Merge(change), cancellationToken);
         }
     }
 }

@@ -119,6 +119,10 @@ public sealed partial class KubernetesClient : IDisposable
     public Task<JsonNode?> GetJsonAsync(string path, CancellationToken cancellationToken = default) =>
         SendAsync(new ApiRequest(HttpMethod.Get, path), json => JsonNode.Parse(json.Span), cancellationToken);
 
+    /// <summary>Any POST that answers JSON, such as a review, whose object the server does not keep.</summary>
+    public Task<JsonNode?> PostJsonAsync(string path, JsonNode body, CancellationToken cancellationToken = default) =>
+        SendAsync(new ApiRequest(HttpMethod.Post, path, ToUtf8(body)), json => JsonNode.Parse(json.Span), cancellationToken);
+
     public void Dispose()
     {
         _transport.Dispose();

@@ -168,6 +168,8 @@ internal static class BuiltInKinds
             Columns = WorkloadColumns.PodDisruptionBudget,
             Merge = BuiltInMergeSchemas.Plain,
         },
+        new("networking.k8s.io", "v1", "ingresses", "Ingress", namespaced: true, "ing") { Subresources = [Subresource.Status("Ingress")], HasGeneration = true, Merge = BuiltInMergeSchemas.Plain },
+        new("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", namespaced: true, "netpol") { HasGeneration = true, Merge = BuiltInMergeSchemas.Plain },
         new("coordination.k8s.io", "v1", "leases", "Lease", namespaced: true) { Columns = ClusterColumns.Lease, Merge = BuiltInMergeSchemas.Plain },
         new("rbac.authorization.k8s.io", "v1", "roles", "Role", namespaced: true) { Columns = AccessColumns.Role, Merge = BuiltInMergeSchemas.Plain },
         new("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding", namespaced: true)

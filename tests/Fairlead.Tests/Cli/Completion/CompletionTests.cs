@@ -1,4 +1,4 @@
-using Fairlead.Cli.Completion;
+using Fairlead.Contracts.Text;
 
 namespace Fairlead.Tests.Cli.Completion;
 

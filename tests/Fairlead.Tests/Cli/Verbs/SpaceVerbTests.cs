@@ -110,27 +110,6 @@ public sealed class SpaceVerbTests
         administration.Cluster.ShouldBe(new ClusterSelection(null, "c"));
     }
 
-    [Fact]
-    public async Task Gateway_install_dry_run_prints_manifests_and_changes_nothing()
-    {
-        var administration = new FakeAdministration();
-        var outcome = await CommandLineRunner.RunAsync(null, ["gateway", "install", "--dry-run", "--replicas", "3", "--space-name", "team", "--endpoint", "gw.example.com:443:8444"], administration: administration);
-        outcome.ExitCode.ShouldBe(0, outcome.Error);
-        outcome.Out.ShouldBe("kind: Rendered\n");
-        administration.Installed.ShouldBeFalse();
-        administration.Rendered.ShouldNotBeNull();
-        administration.Rendered.Replicas.ShouldBe(3);
-        administration.Rendered.Endpoints.ShouldBe(["gw.example.com:443:8444"]);
-    }
-
-    [Fact]
-    public async Task Gateway_status_with_a_problem_exits_with_1()
-    {
-        var outcome = await CommandLineRunner.RunAsync(null, ["gateway", "status"], administration: new FakeAdministration { Problems = ["no pod is ready"] });
-        outcome.ExitCode.ShouldBe(1);
-        outcome.Error.ShouldContain("no pod is ready");
-    }
-
     private static string Json(string name, bool inUse) => $$"""
         {"name":"{{name}}","uid":"u1","subject":"invite:alice","owner":0,"inUse":{{(inUse ? "true" : "false")}},"link":"Connected","since":"2026-01-01T00:00:00+00:00","problem":null,
          "carrier":"direct","gateway":"198.18.0.2","roundTripMilliseconds":0.3,"gatewayVersion":"0.1.0","warning":null,"certificateExpires":"2026-01-02T00:00:00+00:00",
@@ -144,48 +123,5 @@ public sealed class SpaceVerbTests
         public void Start(string socket) => Started = socket;
 
         public Task RunAsync(string socket, CancellationToken cancellationToken) => Task.CompletedTask;
-    }
-
-    private sealed class FakeAdministration : ISpaceAdministration
-    {
-        public InviteOptions? Invited { get; private set; }
-
-        public ClusterSelection? Cluster { get; private set; }
-
-        public GatewayInstallOptions? Rendered { get; private set; }
-
-        public bool Installed { get; private set; }
-
-        public IReadOnlyList<string> Problems { get; init; } = [];
-
-        public string RenderManifests(GatewayInstallOptions options)
-        {
-            Rendered = options;
-            return "kind: Rendered\n";
-        }
-
-        public Task InstallGatewayAsync(ClusterSelection cluster, GatewayInstallOptions options, IProgress<string> progress, CancellationToken cancellationToken)
-        {
-            Installed = true;
-            return Task.CompletedTask;
-        }
-
-        public Task UninstallGatewayAsync(ClusterSelection cluster, IProgress<string> progress, CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public Task<GatewayDeployment> GetGatewayAsync(ClusterSelection cluster, CancellationToken cancellationToken) =>
-            Task.FromResult(new GatewayDeployment(true, "i", 2, 1, "team", "u1", [], Problems));
-
-        public Task<Invitation> InviteAsync(ClusterSelection cluster, InviteOptions options, CancellationToken cancellationToken)
-        {
-            Cluster = cluster;
-            Invited = options;
-            return Task.FromResult(new Invitation(options.User, "team", "flj1.token", TimeProvider.System.GetUtcNow() + options.Expires, options.Uses, options.Namespaces));
-        }
-
-        public Task RevokeAsync(ClusterSelection cluster, string user, CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public Task LiftRevocationAsync(ClusterSelection cluster, string user, CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public Task<IReadOnlyList<GrantInfo>> ListGrantsAsync(ClusterSelection cluster, CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<GrantInfo>>([]);
     }
 }

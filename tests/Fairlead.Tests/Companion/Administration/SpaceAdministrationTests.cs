@@ -13,7 +13,6 @@ public sealed class SpaceAdministrationTests : IAsyncLifetime
 {
     private const string Fairlead = "/api/v1/namespaces/fairlead/";
     private const string Grants = "/apis/fairlead.dev/v1alpha1/namespaces/fairlead/grants/";
-    private static readonly GatewayInstallOptions Defaults = new("fairlead/fairlead:dev", "default", 1, []);
 
     private readonly string kubeconfig = Path.GetTempFileName();
     private readonly SpaceAdministration administration = new();
@@ -39,51 +38,6 @@ public sealed class SpaceAdministrationTests : IAsyncLifetime
         File.Delete(kubeconfig);
         await cluster.DisposeAsync();
     }
-
-    [Fact]
-    public void Render_fills_in_the_choices_and_stays_yaml()
-    {
-        var yaml = administration.RenderManifests(new GatewayInstallOptions("registry.example.com/fairlead:1.2", "team", 3, ["gw.example.com:443:8444", "[fd00::1]:443:0"]));
-        var objects = Yaml.Parse(yaml);
-        objects.Select(o => o["kind"]!.GetValue<string>()).ShouldBe(
-            ["Namespace", "CustomResourceDefinition", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "ClusterRole", "Role", "ClusterRole", "Deployment", "Service", "PodDisruptionBudget"]);
-        var deployment = objects.Single(o => o["kind"]!.GetValue<string>() == "Deployment")["spec"]!;
-        deployment["replicas"]!.GetValue<long>().ShouldBe(3);
-        var container = deployment["template"]!["spec"]!["containers"]![0]!;
-        container["image"]!.GetValue<string>().ShouldBe("registry.example.com/fairlead:1.2");
-        container["env"]!.AsArray().Single(e => e!["name"]!.GetValue<string>() == "FAIRLEAD_ENDPOINTS")!["value"]!.GetValue<string>().ShouldBe("gw.example.com:443:8444,[fd00::1]:443:0");
-        container["env"]!.AsArray().Single(e => e!["name"]!.GetValue<string>() == "FAIRLEAD_SPACE_NAME")!["value"]!.GetValue<string>().ShouldBe("team");
-    }
-
-    [Fact]
-    public void Render_rights_are_the_least()
-    {
-        var objects = Yaml.Parse(administration.RenderManifests(Defaults));
-        var roles = objects.Where(o => o["kind"]!.GetValue<string>() == "ClusterRole").ToDictionary(
-            o => o["metadata"]!["name"]!.GetValue<string>(),
-            o => o["rules"]!.AsArray().SelectMany(r => Texts(r!, "resources").Select(what => $"{string.Join(' ', Texts(r!, "verbs"))} {string.Join(' ', [what, .. Texts(r!, "resourceNames")])}")));
-        roles["fairlead-gateway"].ShouldBe(
-        [
-            "get list watch services", "get list watch pods", "get list watch nodes", "get list watch endpointslices",
-            "get list watch certificatesigningrequests", "update certificatesigningrequests/approval", "update certificatesigningrequests/status",
-            "approve sign signers fairlead.dev/client", "create subjectaccessreviews",
-        ]);
-        roles["fairlead-user"].ShouldBe(["create get watch certificatesigningrequests"]);
-        roles["fairlead-consumer"].ShouldBe(["consume spaces"]);
-        objects.SelectMany(o => (o["rules"] as System.Text.Json.Nodes.JsonArray ?? []).Select(r => r!.ToJsonString())).ShouldAllBe(r => !r.Contains('*'));
-    }
-
-    private static IEnumerable<string> Texts(System.Text.Json.Nodes.JsonNode rule, string field) => rule[field]?.AsArray().Select(v => v!.GetValue<string>()) ?? [];
-
-    [Theory]
-    [InlineData("x\"\n  evil: true", "default", 1, null)]
-    [InlineData("fairlead:dev", "a\"b", 1, null)]
-    [InlineData("fairlead:dev", "default", 0, null)]
-    [InlineData("fairlead:dev", "default", 1, "host:1")]
-    [InlineData("fairlead:dev", "default", 1, "ho\"st:1:2")]
-    public void Render_choice_that_makes_no_sense_is_refused(string image, string space, int replicas, string? endpoint) =>
-        Should.Throw<FairleadException>(() => administration.RenderManifests(new GatewayInstallOptions(image, space, replicas, endpoint is null ? [] : [endpoint])))
-            .Error.Category.ShouldBe(ErrorCategory.Usage);
 
     [Fact]
     public async Task Invite_makes_grant_and_secret_and_a_token_that_fits_them()

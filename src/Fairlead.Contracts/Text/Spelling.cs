@@ -1,7 +1,7 @@
-namespace Fairlead.Cli.Completion;
+namespace Fairlead.Contracts.Text;
 
 /// <summary>Finds what a mistyped word was meant to be.</summary>
-internal static class Spelling
+public static class Spelling
 {
     /// <summary>Two slips in a word are still that word; a third could be any other.</summary>
     private const int MaxDistance = 2;
