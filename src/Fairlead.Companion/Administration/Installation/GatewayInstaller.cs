@@ -15,12 +15,14 @@ namespace Fairlead.Companion.Administration.Installation;
 internal sealed class GatewayInstaller(PatientCluster cluster, string ns)
 {
     internal const string FieldManager = "fairlead";
+    private const string Purpose = "install the gateway";
     private static readonly TimeSpan NamespacePatience = TimeSpan.FromMinutes(2);
 
     public async Task RunAsync(GatewayInstallOptions options, CancellationToken cancellationToken)
     {
         // First without the cluster, as far as that goes: a typing mistake needs none.
-        ValueInputs.Lay([], options.Values);
+        var given = GatewayManifests.Make(ValueMerge.Effective(ValueInputs.Lay([], options.Values)), ns).Select(ObjectReference.Of).Append(Release.Reference(ns)).ToList();
+        await RightsCheck.RequireAsync(cluster, given, RightsCheck.Install, Purpose, cancellationToken);
         await Site.RequireOursAsync(cluster, ns, cancellationToken);
         var ownNamespace = await Site.AwaitNamespaceAsync(cluster, ns, options.Wait ?? NamespacePatience, cancellationToken);
         var before = await ReadAsync(options, cancellationToken);
@@ -29,7 +31,8 @@ internal sealed class GatewayInstaller(PatientCluster cluster, string ns)
         var wanted = objects.ConvertAll(ObjectReference.Of);
         var obsolete = before.Objects.Except(wanted).ToList();
         var release = new Release(set, wanted);
-        await RightsCheck.RequireAsync(cluster, wanted.Append(ObjectReference.Of(release.ToJson(ns))), RightsCheck.Install, "install the gateway", cancellationToken);
+        await RightsCheck.RequireAsync(cluster, wanted.Except(given), RightsCheck.Install, Purpose, cancellationToken);
+        await RightsCheck.RequireAsync(cluster, obsolete, RightsCheck.Uninstall, Purpose, cancellationToken);
 
         foreach (var value in objects.Where(o => o["kind"]!.GetValue<string>() == "Namespace"))
         {

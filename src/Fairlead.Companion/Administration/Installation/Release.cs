@@ -37,6 +37,8 @@ internal sealed record Release(JsonObject Values, IReadOnlyList<ObjectReference>
         }
     }
 
+    public static ObjectReference Reference(string ns) => new("v1", "ConfigMap", ns, ClusterObjects.ReleaseConfigMap);
+
     /// <summary>As an object to apply.</summary>
     public JsonObject ToJson(string ns) => new()
     {

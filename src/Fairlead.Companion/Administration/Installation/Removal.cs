@@ -14,18 +14,20 @@ namespace Fairlead.Companion.Administration.Installation;
 internal sealed class Removal(PatientCluster cluster, string ns)
 {
     private const string Signer = "fairlead.dev/client";
+    private const string Purpose = "uninstall the gateway";
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(250);
 
     /// <returns>False when there was nothing.</returns>
     public async Task<bool> RunAsync(CancellationToken cancellationToken)
     {
+        var standard = GatewayManifests.Make(new GatewayValues(), ns).Select(ObjectReference.Of).ToList();
+        await RightsCheck.RequireAsync(cluster, standard, RightsCheck.Uninstall, Purpose, cancellationToken);
         await Site.RequireOursAsync(cluster, ns, cancellationToken);
         var found = await cluster.AskAsync(c => c.GetAsync(Resources.Namespaces, null, ns, cancellationToken), cancellationToken);
         var release = await cluster.AskAsync(c => Release.ReadAsync(c, ns, cancellationToken), cancellationToken);
-        var standard = GatewayManifests.Make(new GatewayValues(), ns).Select(ObjectReference.Of);
         List<ObjectReference> objects = [.. standard.Concat(release?.Objects ?? []).Where(o => o.Kind != "Namespace").Distinct()];
-        await RightsCheck.RequireAsync(cluster, objects.Append(new("v1", "Namespace", null, ns)), RightsCheck.Uninstall, "uninstall the gateway", cancellationToken);
+        await RightsCheck.RequireAsync(cluster, objects.Except(standard), RightsCheck.Uninstall, Purpose, cancellationToken);
 
         // What serves goes first, what gives it rights after it.
         var any = false;

@@ -45,7 +45,7 @@ internal static class ValueForms
         [ValueForm.Network] = new("^[0-9a-fA-F.:]+/[0-9]{1,3}$", "a network such as '10.0.0.0/8'", SettingText.IsNetwork),
         [ValueForm.VirtualSubnet] = new("^[0-9.]+/[0-9]{1,2}$", "an IPv4 network of /8 to /24, such as '246.0.0.0/8'", SettingText.IsVirtualSubnet),
         [ValueForm.Domain] = new("^[a-zA-Z0-9_.-]{1,253}$", "a domain such as 'corp.example.com'", SettingText.IsDomain),
-        [ValueForm.Address] = new("^[0-9a-fA-F.:]+$", "an IP address", text => System.Net.IPAddress.TryParse(text, out var address) && address.ToString().Length == text.Length),
+        [ValueForm.Address] = new("^[0-9a-fA-F.:]+$", "an IP address", text => System.Net.IPAddress.TryParse(text, out var address) && (address.AddressFamily == System.Net.Sockets.AddressFamily.InterNetworkV6 || address.ToString() == text)),
     };
 
     /// <summary>Null for any text.</summary>

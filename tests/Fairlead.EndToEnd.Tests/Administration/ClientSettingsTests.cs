@@ -1,0 +1,52 @@
+using System.Text.Json;
+using Fairlead.EndToEnd.Tests.Harness;
+using Fairlead.Testbed;
+
+namespace Fairlead.EndToEnd.Tests.Administration;
+
+/// <summary>What an admin does to a gateway while people are connected to it.</summary>
+[Collection(Disturbing.Name)]
+public sealed class ClientSettingsTests(SharedCluster shared) : ClusterTest(shared)
+{
+    [Fact]
+    public async Task Settings_reach_a_connected_laptop_live_and_its_own_win()
+    {
+        var laptop = await NewMemberAsync();
+        var since = await SinceAsync(laptop);
+        await UpgradeAsync("client.routing.neverProxySubnets={10.8.0.0/16,10.9.0.0/16}");
+        await Shell.EventuallyAsync("the laptop has heard", async () => (await OptionAsync(laptop)) == ("10.8.0.0/16,10.9.0.0/16", "Gateway"));
+        (await laptop.FairleadAsync("status")).ShouldSucceed().Output.ShouldContain("never-proxy-subnets = 10.8.0.0/16,10.9.0.0/16");
+
+        (await laptop.FairleadAsync("options", "set", "never-proxy-subnets", "10.7.0.0/16")).ShouldSucceed();
+        (await OptionAsync(laptop)).ShouldBe(("10.7.0.0/16", "Laptop"));
+        (await laptop.FairleadAsync("options", "unset", "never-proxy-subnets")).ShouldSucceed();
+
+        await UpgradeAsync("client.routing.neverProxySubnets=null");
+        await Shell.EventuallyAsync("it is taken back", async () => (await OptionAsync(laptop)) == ("", "Default"));
+        (await SinceAsync(laptop)).ShouldBe(since, "nothing had to connect anew");
+    }
+
+    [Fact]
+    public async Task Uninstall_while_people_are_connected_is_refused_and_names_them()
+    {
+        var laptop = await NewMemberAsync();
+        await Shell.EventuallyAsync("the gateway tells who is there", async () => (await Cluster.FairleadAsync(["gateway", "status", "--kubeconfig", Cluster.Kubeconfig])).Output.Contains($"invite:{laptop.User}"));
+        var outcome = await Cluster.FairleadAsync(["gateway", "uninstall", "--kubeconfig", Cluster.Kubeconfig]);
+        outcome.ShouldFail(5);
+        outcome.Error.ShouldContain($"invite:{laptop.User}");
+        (await Cluster.KubectlAsync("get", "deployment", "fairlead-gateway", "-n", "fairlead")).ShouldSucceed();
+    }
+
+    private async Task UpgradeAsync(string set) =>
+        (await Cluster.FairleadAsync(["gateway", "upgrade", "--set", set, "--kubeconfig", Cluster.Kubeconfig], TimeSpan.FromSeconds(120))).ShouldSucceed();
+
+    private static async Task<(string? Value, string? Source)> OptionAsync(Laptop laptop)
+    {
+        var list = JsonDocument.Parse((await laptop.FairleadAsync("options", "list", "-o", "json")).ShouldSucceed().Output).RootElement.GetProperty("options");
+        var option = list.EnumerateArray().Single(o => o.GetProperty("key").GetString() == "never-proxy-subnets");
+        return (option.GetProperty("value").GetString(), option.GetProperty("source").GetString());
+    }
+
+    private static async Task<string?> SinceAsync(Laptop laptop) =>
+        JsonDocument.Parse((await laptop.FairleadAsync("status", "-o", "json")).ShouldSucceed().Output).RootElement.GetProperty("spaces")[0].GetProperty("since").GetString();
+}
