@@ -69,7 +69,7 @@ internal sealed class AdministrationVerbs(CliHost host, CommonOptions common)
             .Does(host, common, async (context, cancellationToken) =>
             {
                 var rules = (context.Get(namespaces) ?? []).SelectMany(n => n.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)).ToArray();
-                var options = new InviteOptions(context.Parse.GetRequiredValue(user), context.Get(group), rules, context.Parse.GetResult(expires) is null ? DefaultLifetime : context.Parse.GetValue(expires), context.Parse.GetValue(uses));
+                var options = new InviteOptions(context.Parse.GetRequiredValue(user), context.Get(group), rules, context.Get(expires) ?? DefaultLifetime, context.Parse.GetValue(uses));
                 var invitation = await host.Administration().InviteAsync(context.Cluster, options, cancellationToken);
                 context.Output.Show(invitation, CliJson.Default.Invitation, WriteInvitation);
             }));

@@ -37,11 +37,10 @@ internal sealed class CommonOptions
         return verb;
     }
 
-    public static Option<TimeSpan> Duration(string name, string description, TimeSpan standard) => new(name)
+    public static Option<TimeSpan?> Duration(string name, string description) => new(name)
     {
         Description = description,
         HelpName = "DURATION",
-        DefaultValueFactory = _ => standard,
         CustomParser = result =>
         {
             var text = result.Tokens[0].Value;
@@ -51,7 +50,7 @@ internal sealed class CommonOptions
             }
 
             result.AddError($"'{text}' is no duration; 30d, 12h and 90m are");
-            return default;
+            return null;
         },
     };
 

@@ -61,7 +61,7 @@ internal sealed class GatewayVerbs(CliHost host, CommonOptions common)
         var json = new Option<string[]>("--set-json") { Description = "The same, every value JSON", HelpName = "KEY=JSON" };
         var dryRun = new Option<bool>("--dry-run") { Description = "Print the manifests and change nothing" };
         var noWait = new Option<bool>("--no-wait") { Description = "Don't wait until the gateway is ready" };
-        var timeout = CommonOptions.Duration("--timeout", "How long to wait until it is ready: 5m, 90s", DefaultTimeout);
+        var timeout = CommonOptions.Duration("--timeout", "How long to wait until it is ready: 5m, 90s; 3m when left out");
         foreach (var option in new Option?[] { values, set, texts, json, reset, dryRun, noWait, timeout })
         {
             if (option is not null)
@@ -76,7 +76,7 @@ internal sealed class GatewayVerbs(CliHost host, CommonOptions common)
                 new GatewayValueInputs([.. (context.Get(values) ?? []).Select(ReadFile)], context.Get(json) ?? [], context.Get(set) ?? [], context.Get(texts) ?? []),
                 upgrade,
                 reset is not null && context.Get(reset),
-                context.Get(noWait) ? null : context.Parse.GetValue(timeout));
+                context.Get(noWait) ? null : context.Get(timeout) ?? DefaultTimeout);
             if (context.Get(dryRun))
             {
                 WriteManifests(context, await host.Administration().RenderGatewayAsync(context.Cluster, options, cancellationToken));

@@ -91,7 +91,7 @@ internal sealed class GivenCluster(string kubeconfig, string image) : IClusterPr
 
     public async Task TakeDownAsync(Host world)
     {
-        var installed = await world.RunAsync([Programs.Fairlead, "gateway", "install", "--dry-run", "--image", image]);
+        var installed = await world.RunAsync([Programs.Fairlead, "gateway", "install", "--dry-run", "--set", Programs.ImageValues(image)]);
         if (installed.ExitCode == 0)
         {
             await world.RunAsync(["kubectl", "--kubeconfig", Cluster.Kubeconfig, "delete", "--ignore-not-found", "--wait=false", "-f", "-"], installed.Output);

@@ -71,9 +71,9 @@ public sealed class GatewayVerbTests
         };
         var outcome = await RunAsync("gateway", "status");
         outcome.Out.ShouldContain("""
-            REPLICA   NODE   STATE              READY   RESTARTS   VERSION   PEOPLE   FLOWS   AGE
-            gw-a      n1     Running            yes     0          0.1.0     1        2       -
-            gw-b      n2     ImagePullBackOff   no      3          0.2.0     -        -       -
+            REPLICA  NODE  STATE             READY  RESTARTS  VERSION  PEOPLE  FLOWS  AGE
+            gw-a     n1    Running           yes    0         0.1.0    1       2      -
+            gw-b     n2    ImagePullBackOff  no     3         0.2.0    -       -      -
             """);
         outcome.Out.ShouldContain("Connected   invite:alice");
         outcome.Error.ShouldContain("different versions");
