@@ -21,8 +21,8 @@ internal sealed class SpaceVerbs(CliHost host, CommonOptions common, DynamicValu
         var join = new Verb("join", "Join a space with a token, or with your kubeconfig", "fairlead join flj1.eyJ...", "fairlead join - < token.txt", "fairlead join --context staging")
             .Does(host, common, (context, cancellationToken) => (context.Parse.GetValue(token), context.Cluster) switch
             {
-                ({ } text, (null, null)) => JoinAsync(context, text, cancellationToken),
-                (null, (null, null)) => throw CommonOptions.Usage("join-how", "There is nothing to join with", "a join token or a kubeconfig is needed", "fairlead join TOKEN, or fairlead join --context NAME"),
+                ({ } text, { KubeconfigPath: null, Context: null }) => JoinAsync(context, text, cancellationToken),
+                (null, { KubeconfigPath: null, Context: null }) => throw CommonOptions.Usage("join-how", "There is nothing to join with", "a join token or a kubeconfig is needed", "fairlead join TOKEN, or fairlead join --context NAME"),
                 (null, _) => JoinByKubeconfigAsync(context, cancellationToken),
                 _ => throw CommonOptions.Usage("join-how", "A token and a kubeconfig are two ways to join", "only one can be used at a time", "Leave out the token, or --kubeconfig and --context."),
             });

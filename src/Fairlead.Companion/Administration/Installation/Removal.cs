@@ -13,7 +13,6 @@ namespace Fairlead.Companion.Administration.Installation;
 /// </summary>
 internal sealed class Removal(PatientCluster cluster, string ns)
 {
-    private const string Signer = "fairlead.dev/client";
     private const string Purpose = "uninstall the gateway";
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(250);
@@ -98,7 +97,7 @@ internal sealed class Removal(PatientCluster cluster, string ns)
         JsonNode? list;
         try
         {
-            list = await cluster.AskAsync(c => c.GetJsonAsync($"/apis/certificates.k8s.io/v1/certificatesigningrequests?fieldSelector=spec.signerName%3D{Uri.EscapeDataString(Signer)}", cancellationToken), cancellationToken);
+            list = await cluster.AskAsync(c => c.GetJsonAsync($"/apis/certificates.k8s.io/v1/certificatesigningrequests?fieldSelector=spec.signerName%3D{Uri.EscapeDataString(ClusterObjects.SignerName)}", cancellationToken), cancellationToken);
         }
         catch (KubernetesException e) when (e.IsNotFound)
         {
