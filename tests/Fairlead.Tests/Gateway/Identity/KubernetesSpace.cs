@@ -36,8 +36,8 @@ public sealed class KubernetesSpace : IAsyncLifetime
         await server.InitializeAsync();
         Admin = new KubernetesClient(Connection(server.Server.AdminKubeconfig));
         AdminCluster = new ClusterSelection(files[^1], null);
-        var manifests = Administration.RenderManifests(new GatewayInstallOptions("fairlead/fairlead:dev", "team", 1, []));
-        foreach (var value in Yaml.Parse(manifests).Where(o => o["kind"]!.GetValue<string>() is not ("Deployment" or "PodDisruptionBudget")))
+        var manifests = await Administration.RenderGatewayAsync(AdminCluster, new GatewayInstallOptions(GatewayValueInputs.None), CancellationToken.None);
+        foreach (var value in manifests.Where(o => o["kind"]!.GetValue<string>() is not ("Deployment" or "PodDisruptionBudget")))
         {
             await Admin.ApplyAsync(value, "test", force: true, CancellationToken.None);
         }
