@@ -15,8 +15,11 @@ internal static class AccountExtension
     /// <summary>More than a thousand groups; a TLS handshake carries it each time.</summary>
     public const int MaxLength = 32 * 1024;
 
-    /// <summary>Under the arc of UUIDs (ITU-T X.667), for which nobody has to be asked.</summary>
-    private static readonly Oid Identifier = new("2.25.212918834098006267168868985332585905977", "Fairlead Kubernetes account");
+    /// <summary>
+    /// A UUID in pieces, under the arc that Microsoft keeps for them, for which nobody has to be asked. Not the one arc of ITU-T X.667 (2.25): API servers
+    /// read certificates with Go's crypto/x509, which refuses an arc of more than 31 bits as a "malformed extension OID field".
+    /// </summary>
+    private static readonly Oid Identifier = new("1.2.840.113556.1.8000.2554.41006.44291.18513.19648.40564.9303664.5160761", "Fairlead Kubernetes account");
 
     public static byte[] Encode(KubernetesAccount account) => JsonSerializer.SerializeToUtf8Bytes(
         account with
