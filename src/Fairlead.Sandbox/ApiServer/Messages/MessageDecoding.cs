@@ -33,7 +33,7 @@ internal sealed class MessageDecoding
     {
         if (MessageTable.ByName(message) is not { } fields)
         {
-            return; // A kind that the table doesn't have, such as CustomResourceDefinition, is validated by hand.
+            return; // CustomResourceDefinition is validated by hand; Ingress and NetworkPolicy are stored as they come, since nothing here acts on them.
         }
 
         foreach (var (name, child) in value.ToArray())
