@@ -58,7 +58,7 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
 
     /// <exception cref="HostException">The host refuses what is needed; nothing is left on it.</exception>
     public static Task<RunningDaemon> StartAsync(DaemonOptions options, IHost host, IHostJournal journal, TimeProvider time, CancellationToken cancellationToken) =>
-        StartAsync(options, host, journal, (factory, _) => new TunnelLinks(factory, time), time, cancellationToken);
+        StartAsync(options, host, journal, (factory, companions) => new TunnelLinks(factory, companions, time), time, cancellationToken);
 
     /// <param name="links">Makes what reaches gateways.</param>
     internal static async Task<RunningDaemon> StartAsync(

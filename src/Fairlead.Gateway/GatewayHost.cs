@@ -43,6 +43,7 @@ internal sealed partial class GatewayHost : IAsyncDisposable
     private readonly CancellationTokenSource stop = new();
     private Task running = Task.CompletedTask;
     private volatile bool draining;
+    private volatile IReadOnlyList<string> pods = [];
 
     private GatewayHost(GatewayOptions gatewayOptions, KubernetesClient client, SpaceAuthority spaceAuthority, TimeProvider time, ILoggerFactory loggers)
     {
@@ -56,7 +57,7 @@ internal sealed partial class GatewayHost : IAsyncDisposable
         grants = new Grants(reviews);
         clusterWatch = new ClusterWatch(client, cluster, options.Namespaces, grants, revocations, settings, loggers.CreateLogger<ClusterWatch>());
         publisher = new SpacePublisher(client, cluster, options.SpaceName, authority.SpaceUid, authority.CertificatePem, options.Endpoints, options.Ingress, loggers.CreateLogger<SpacePublisher>());
-        var server = new ServerCertificate(authority, time);
+        var server = new ServerCertificate(authority, options.Pod, time);
         var certificates = new ClientCertificates(authority, revocations, time);
         var planner = new FlowPlanner(cluster, new AddressJudge(cluster, OwnAddresses()));
         flows = new FlowServer(planner, grants, revocations, new Dialer(planner, ResolveAsync, time), metrics, time, loggers.CreateLogger<FlowServer>());
@@ -67,9 +68,9 @@ internal sealed partial class GatewayHost : IAsyncDisposable
         var dns = new DnsForwarder(resolver.Server, domain, cluster.GatewayService, grants.Of, new DnsClient(), loggers.CreateLogger<DnsForwarder>());
         var enrolment = new Enrolment(client, authority, new EnrolmentLimiter(time), time, loggers.CreateLogger<Enrolment>());
         accounts = new KubernetesEnrolment(client, authority, grants, FactsFor, metrics, time, loggers.CreateLogger<KubernetesEnrolment>());
-        endpoints = new ApiEndpoints(space, () => publisher.Endpoints, certificates, enrolment, grants, settings, feed, dns, metrics, () => draining, time);
+        endpoints = new ApiEndpoints(space, () => new GatewayReach(publisher.Endpoints, pods), certificates, enrolment, grants, settings, feed, dns, metrics, () => draining, time);
         prometheus = new PrometheusText(GatewayMetrics.MeterName);
-        web = new WebServer(options, endpoints, new HealthEndpoints(NotReady, prometheus, () => Describe(space)), certificates, authority, () => server.Current, flows, loggers);
+        web = new WebServer(options, endpoints, new HealthEndpoints(NotReady, prometheus, () => Describe(space)), certificates, authority, () => server.Current, flows, NotReady, loggers);
         direct = new DirectCarrierServer(
             new DirectCarrierServerOptions
             {
@@ -87,6 +88,7 @@ internal sealed partial class GatewayHost : IAsyncDisposable
             if (key == cluster.GatewayService)
             {
                 publisher.Wake();
+                SetPods([.. cluster.SlicesOf(key).SelectMany(slice => slice.Endpoints).Where(e => e.Ready).Select(e => e.Pod?.Name).OfType<string>().Distinct().Order(StringComparer.Ordinal)]);
             }
         };
         cluster.ReachChanged = publisher.Wake;
@@ -171,6 +173,16 @@ internal sealed partial class GatewayHost : IAsyncDisposable
         [.. endpoints.Watches.All.GroupBy(w => w.Peer.Subject).Select(g => new ConnectedPerson(g.Key, g.Count())).OrderBy(p => p.Subject, StringComparer.Ordinal)],
         flows.Flows.Count,
         NotReady());
+
+    /// <summary>Those that are ready, this one or not: laptops hold tunnels to two of them.</summary>
+    private void SetPods(IReadOnlyList<string> ready)
+    {
+        if (!ready.SequenceEqual(pods))
+        {
+            pods = ready;
+            feed.Wake();
+        }
+    }
 
     private async Task PublishAsync(CancellationToken cancellationToken)
     {

@@ -35,6 +35,9 @@ internal sealed record GatewayOptions
     /// <summary>FAIRLEAD_DRAIN_SECONDS: how long open flows may go on after SIGTERM; below the pod's terminationGracePeriodSeconds.</summary>
     public TimeSpan DrainGrace { get; init; } = TimeSpan.FromSeconds(25);
 
+    /// <summary>HOSTNAME: the kubelet sets it to the pod's name. It tells this replica from the others.</summary>
+    public string Pod { get; init; } = Environment.MachineName;
+
     /// <summary>FAIRLEAD_CLUSTER_DOMAIN; absent: from resolv.conf.</summary>
     public string? ClusterDomain { get; init; }
 
@@ -61,6 +64,7 @@ internal sealed record GatewayOptions
                 : throw new FormatException($"FAIRLEAD_INGRESS_HOST '{host}' is not a host's name"),
             Namespaces = [.. (Text("FAIRLEAD_NAMESPACES") ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(ParseNamespace)],
             DrainGrace = Number("FAIRLEAD_DRAIN_SECONDS", 3600) is { } seconds ? TimeSpan.FromSeconds(seconds) : defaults.DrainGrace,
+            Pod = Text("HOSTNAME") ?? defaults.Pod,
             ClusterDomain = Text("FAIRLEAD_CLUSTER_DOMAIN"),
         };
 

@@ -1,4 +1,5 @@
 using Fairlead.Cli.Verbs;
+using Fairlead.Contracts.Errors;
 using Fairlead.Contracts.Local;
 
 namespace Fairlead.Cli.Rendering;
@@ -55,6 +56,8 @@ internal static class StatusView
         output.Line($"Link                 {output.Palette.Paint(Link(space.Link))}, for {Humane.Age(now - space.Since)}");
         output.Line($"Gateway              {space.Gateway ?? "-"}{(space.GatewayVersion is { } version ? $", version {version}" : "")}");
         output.Line($"Carrier              {space.Carrier ?? "-"}{(space.RoundTripMilliseconds is { } rtt ? $", round trip {rtt:F1} ms" : "")}");
+        output.Line($"Ways                 {Ways(space)}");
+        output.Line($"Replicas             {(space.Replicas is { Count: > 0 } replicas ? string.Join(", ", replicas) : "-")}");
         output.Line($"Certificate expires  in {Humane.Age(space.CertificateExpires - now)} ({space.CertificateExpires:u}), renewed by itself before");
         output.Line($"Primary namespace    {space.PrimaryNamespace ?? "-"}");
         output.Line($"Services             {space.Services} granted, {space.Consumed} consumed");
@@ -77,6 +80,27 @@ internal static class StatusView
         }
     }
 
+    /// <summary>Why this carrier: what came of the better ones.</summary>
+    internal static string Ways(SpaceStatus space)
+    {
+        var ways = space.Ways ?? [];
+        var tried = ways.TakeWhile(way => !way.InUse).GroupBy(way => way.Carrier)
+            .Select(kind => $"{kind.Key}: {string.Join(", ", kind.Select(way => way.Problem is { } problem ? Reason(problem) : $"{way.Where} not tried yet"))}").ToList();
+        if (ways.Count > 0 && ways.All(way => way.Carrier != "direct"))
+        {
+            tried.Insert(0, "direct: the gateway has no address outside the cluster");
+        }
+
+        if (ways.FirstOrDefault(way => way.InUse) is { } used)
+        {
+            tried.Add($"{used.Carrier} {(used.Carrier == "port-forward" ? "through" : "to")} {used.Where}");
+        }
+
+        return tried.Count == 0 ? "-" : string.Join("; ", tried);
+
+        static string Reason(ErrorInfo problem) => problem.Why is null ? problem.Message : $"{problem.Message} ({problem.Why})";
+    }
+
     public static void WriteProblems(Output output, IReadOnlyList<SpaceStatus> spaces)
     {
         foreach (var space in spaces)
@@ -94,6 +118,11 @@ internal static class StatusView
                 {
                     output.Line($"  next: {hint}");
                 }
+            }
+
+            if (space is { Link: LinkState.Connected, Carrier: not (null or "direct") })
+            {
+                output.Line($"{space.Name}: {Ways(space)}");
             }
 
             if (space.Warning is { } warning)

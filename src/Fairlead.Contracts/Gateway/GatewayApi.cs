@@ -26,7 +26,10 @@ public static class GatewayApi
     /// <summary>POST <see cref="RenewRequest"/> → <see cref="CertificateResponse"/>.</summary>
     public const string Renew = "/v1/renew";
 
-    /// <summary>GET, answers newline-delimited <see cref="CatalogEvent"/>s without end. Query: <c>since</c>, a position.</summary>
+    /// <summary>
+    /// GET, answers newline-delimited <see cref="CatalogEvent"/>s without end. Query: <c>since</c>, a position; <c>gateway=true</c> asks for
+    /// <see cref="CatalogEventType.Gateway"/> too, which older clients don't know.
+    /// </summary>
     public const string Catalog = "/v1/catalog";
 
     /// <summary>POST <c>application/dns-message</c> (RFC 8484), for granted names only.</summary>
@@ -45,6 +48,7 @@ public sealed record HelloRequest(IReadOnlyList<int> ProtocolVersions, string Pr
 /// <param name="ProtocolVersion">The version to speak from now on.</param>
 /// <param name="Subject">Who the gateway takes the caller for, such as <c>invite:alice</c>.</param>
 /// <param name="ClusterDomain">Such as <c>cluster.local</c>.</param>
+/// <param name="Pods">The gateway's pods that are ready; null from a gateway that doesn't say.</param>
 public sealed record HelloResponse(
     int ProtocolVersion,
     string ProductVersion,
@@ -54,7 +58,8 @@ public sealed record HelloResponse(
     string Subject,
     string ClusterDomain,
     string GatewayInstance,
-    IReadOnlyList<GatewayEndpoint> Endpoints);
+    IReadOnlyList<GatewayEndpoint> Endpoints,
+    IReadOnlyList<string>? Pods = null);
 
 /// <summary>Where a gateway is reached from outside: <paramref name="Host"/> is an address or a DNS name, ports are TCP.</summary>
 /// <param name="DataPort">The direct carrier's port; 0 where only the API's port is exposed.</param>
@@ -111,6 +116,9 @@ public enum CatalogEventType
 
     /// <summary>The gateway goes away soon: watch elsewhere.</summary>
     Draining,
+
+    /// <summary>The gateway's pods or endpoints changed: say hello again.</summary>
+    Gateway,
 }
 
 /// <param name="Position">Opaque; given back as <c>since</c> it resumes after this event, or the gateway answers with a <see cref="CatalogEventType.Reset"/>.</param>

@@ -79,6 +79,8 @@ public enum LinkState
 /// <param name="Problem">Why the link is not <see cref="LinkState.Connected"/>, or what else will keep it from working (a wrong clock, a renewal that failed).</param>
 /// <param name="Settings">What the admin sets for every client; empty while the gateway hasn't told it.</param>
 /// <param name="RoundTripMilliseconds">Smoothed, over the data path; null while there is none.</param>
+/// <param name="Ways">Every way to the gateway, the best first.</param>
+/// <param name="Replicas">The gateway's pods that answer.</param>
 public sealed record SpaceStatus(
     string Name,
     string Uid,
@@ -100,11 +102,19 @@ public sealed record SpaceStatus(
     long OpenFlows,
     long BytesSent,
     long BytesReceived,
-    IReadOnlyList<SpaceSetting>? Settings = null);
+    IReadOnlyList<SpaceSetting>? Settings = null,
+    IReadOnlyList<WayStatus>? Ways = null,
+    IReadOnlyList<string>? Replicas = null);
 
 /// <summary>Something that the space's admin sets for every client (<see cref="ClientSettingKeys"/>).</summary>
 /// <param name="Overridden">This laptop's own option counts instead.</param>
 public sealed record SpaceSetting(string Key, string Value, bool Overridden);
+
+/// <summary>One way to the gateway.</summary>
+/// <param name="Carrier"><c>direct</c>, <c>websocket</c> or <c>port-forward</c>.</param>
+/// <param name="Where"><c>host:port</c>, or the API server's URL.</param>
+/// <param name="Problem">What came of the last attempt; null when it worked or there was none.</param>
+public sealed record WayStatus(string Carrier, string Where, bool InUse, ErrorInfo? Problem);
 
 public sealed record SpaceList(IReadOnlyList<SpaceStatus> Spaces);
 

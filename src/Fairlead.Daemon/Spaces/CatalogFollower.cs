@@ -117,9 +117,13 @@ internal sealed partial class CatalogFollower(Space space, TimeProvider time, IL
                 space.SetGatewaySettings(settings);
             }
 
-            if (change.Type == CatalogEventType.Draining)
+            switch (change.Type)
             {
-                return;
+                case CatalogEventType.Draining:
+                    return;
+                case CatalogEventType.Gateway:
+                    await GreetAsync(cancellationToken);
+                    break;
             }
         }
     }

@@ -1,5 +1,6 @@
 using System.Security.Cryptography.X509Certificates;
 using Fairlead.Contracts.Gateway;
+using Fairlead.Daemon.Companions;
 using Fairlead.Tunnel.Link;
 using Fairlead.Tunnel.Tls;
 using Microsoft.Extensions.Logging;
@@ -16,15 +17,23 @@ internal interface ILinks
     HttpClient CreateBootstrap(JoinToken token);
 }
 
-internal sealed class TunnelLinks(ILoggerFactory loggers, TimeProvider time) : ILinks
+internal sealed class TunnelLinks(ILoggerFactory loggers, ICompanions companions, TimeProvider time) : ILinks
 {
     /// <summary>A new flow waits this long for the link and the far side before the application gets its reset.</summary>
     internal static readonly TimeSpan OpenTimeout = TimeSpan.FromSeconds(10);
 
     public ISpaceLink Create(SpaceRecord record, X509Certificate2 authority, Func<X509Certificate2> certificate) => new TunnelSpaceLink(new TunnelLink(
-        new TunnelLinkOptions { Endpoints = record.Endpoints, Tls = new TunnelTls(record.Uid, authority, certificate), OpenTimeout = OpenTimeout },
+        new TunnelLinkOptions
+        {
+            Endpoints = record.Endpoints,
+            Tls = new TunnelTls(record.Uid, authority, certificate),
+            OpenTimeout = OpenTimeout,
+            Pods = record.Cluster is { } cluster ? new CompanionPods(companions, record.Owner, cluster) : null,
+            PodNames = record.Pods?.Names ?? [],
+            PodPort = record.Pods?.ApiPort ?? TunnelLinkOptions.DefaultPodPort,
+        },
         loggers.CreateLogger<TunnelLink>(),
-        time));
+        time), companions);
 
     public HttpClient CreateBootstrap(JoinToken token) => BootstrapClient.Create(token);
 }

@@ -1,4 +1,5 @@
 using Fairlead.Contracts.Gateway;
+using Fairlead.Daemon.Companions;
 using Fairlead.Tunnel;
 using Fairlead.Tunnel.Link;
 
@@ -21,13 +22,18 @@ internal interface ISpaceLink : IFlowOpener, IAsyncDisposable
 
     void SetEndpoints(IReadOnlyList<GatewayEndpoint> endpoints);
 
+    void SetPods(IReadOnlyList<string> pods);
+
     /// <exception cref="Contracts.Errors.FairleadException">The gateway refuses us.</exception>
     Task WaitUntilConnectedAsync(CancellationToken cancellationToken);
 }
 
-/// <summary>A <see cref="TunnelLink"/>, which it owns.</summary>
-internal sealed class TunnelSpaceLink(TunnelLink link) : ISpaceLink
+/// <summary>A <see cref="TunnelLink"/>, which it owns, and which tries again at once when a companion comes.</summary>
+internal sealed class TunnelSpaceLink(TunnelLink link, ICompanions companions) : ISpaceLink
 {
+    private readonly CancellationTokenSource stopping = new();
+    private Task following = Task.CompletedTask;
+
     public event Action<LinkStatus>? Changed
     {
         add => link.Changed += value;
@@ -38,11 +44,17 @@ internal sealed class TunnelSpaceLink(TunnelLink link) : ISpaceLink
 
     public HttpClient Api => link.Api;
 
-    public void Start() => link.Start();
+    public void Start()
+    {
+        link.Start();
+        following = FollowAsync();
+    }
 
     public void Redial() => link.Redial();
 
     public void SetEndpoints(IReadOnlyList<GatewayEndpoint> endpoints) => link.SetEndpoints(endpoints);
+
+    public void SetPods(IReadOnlyList<string> pods) => link.SetPods(pods);
 
     public Task WaitUntilConnectedAsync(CancellationToken cancellationToken) => link.WaitUntilConnectedAsync(cancellationToken);
 
@@ -52,5 +64,27 @@ internal sealed class TunnelSpaceLink(TunnelLink link) : ISpaceLink
     public ValueTask<FlowOpening<IDatagramFlow>> OpenDatagramsAsync(FlowTarget target, CancellationToken cancellationToken) =>
         link.OpenDatagramsAsync(target, cancellationToken);
 
-    public ValueTask DisposeAsync() => link.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await stopping.CancelAsync();
+        await following;
+        await link.DisposeAsync();
+        stopping.Dispose();
+    }
+
+    private async Task FollowAsync()
+    {
+        try
+        {
+            for (var seen = companions.Changed.Version; ; seen = companions.Changed.Version)
+            {
+                await companions.Changed.WaitAsync(seen, stopping.Token);
+                link.Redial();
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The space is left, or the daemon ends.
+        }
+    }
 }

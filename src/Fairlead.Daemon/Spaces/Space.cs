@@ -17,6 +17,9 @@ namespace Fairlead.Daemon.Spaces;
 /// </summary>
 internal sealed partial class Space : IAsyncDisposable
 {
+    /// <summary>Of the gateway; more than anybody runs.</summary>
+    private const int MaxPods = 64;
+
     private readonly SpaceStore store;
     private readonly CancellationTokenSource stopping = new();
     private readonly ILogger logger;
@@ -97,14 +100,21 @@ internal sealed partial class Space : IAsyncDisposable
     public void SetHello(HelloResponse hello)
     {
         Hello = hello;
+        var pods = hello.Pods is { Count: > 0 and <= MaxPods } told ? told : null;
         lock (recordGate)
         {
             var record = Record with
             {
                 ClusterDomain = ServiceNames.IsDomain(hello.ClusterDomain) ? hello.ClusterDomain : Record.ClusterDomain,
                 Endpoints = hello.Endpoints.Count is > 0 and <= 16 ? hello.Endpoints : Record.Endpoints,
+                Pods = pods is not null && Record.Pods is { } known && !pods.SequenceEqual(known.Names) ? known with { Names = pods } : Record.Pods,
             };
-            if (record.ClusterDomain != Record.ClusterDomain || !record.Endpoints.SequenceEqual(Record.Endpoints))
+            if (pods is not null)
+            {
+                Link.SetPods(pods);
+            }
+
+            if (record.ClusterDomain != Record.ClusterDomain || !record.Endpoints.SequenceEqual(Record.Endpoints) || record.Pods != Record.Pods)
             {
                 Record = record;
                 Link.SetEndpoints(record.Endpoints);
@@ -187,14 +197,16 @@ internal sealed partial class Space : IAsyncDisposable
             status.Gateway,
             status.RoundTrip?.TotalMilliseconds,
             Hello?.ProductVersion,
-            Hello is { } hello && hello.ProductVersion != ProductVersion.Text ? $"the gateway is of version {hello.ProductVersion}, this is {ProductVersion.Text}" : null,
+            Hello is { } hello ? VersionDifference.Describe(hello.ProductVersion, ProductVersion.Text) : null,
             CertificateExpires,
             Settings.PrimaryNamespace,
             Catalog.Count,
             consumed,
             Counters.Open,
             Counters.BytesFromSocket,
-            Counters.BytesToSocket);
+            Counters.BytesToSocket,
+            Ways: status.Ways,
+            Replicas: [.. status.Replicas.Where(replica => replica.Length > 0)]);
     }
 
     public async ValueTask DisposeAsync()

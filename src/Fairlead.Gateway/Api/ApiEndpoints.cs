@@ -21,7 +21,7 @@ internal sealed record SpaceFacts(string Name, string Uid, string AuthorityPem, 
 /// <summary>The requests of <see cref="GatewayApi"/> except flows and the WebSocket carrier, which are the tunnel's.</summary>
 internal sealed class ApiEndpoints(
     SpaceFacts space,
-    Func<IReadOnlyList<GatewayEndpoint>> endpoints,
+    Func<GatewayReach> reach,
     ClientCertificates certificates,
     Enrolment enrolment,
     Grants grants,
@@ -90,9 +90,10 @@ internal sealed class ApiEndpoints(
         }
 
         var version = Negotiation.Choose(hello, space.ProductVersion);
+        var at = reach();
         await WriteAsync(
             context,
-            new HelloResponse(version, space.ProductVersion, Negotiation.Capabilities, space.Name, space.Uid, peer.Subject, space.ClusterDomain, space.Instance, endpoints()),
+            new HelloResponse(version, space.ProductVersion, Negotiation.Capabilities, space.Name, space.Uid, peer.Subject, space.ClusterDomain, space.Instance, at.Endpoints, Pods: at.Pods),
             GatewayJson.Default.HelloResponse);
     }
 
@@ -139,7 +140,7 @@ internal sealed class ApiEndpoints(
         context.Response.ContentType = "application/x-ndjson";
         context.Response.Headers.CacheControl = "no-store";
         await grants.ReadyAsync(peer, target: null, stop.Token);
-        var events = new CatalogWatch(feed, space.Instance, () => grants.Of(peer), () => settings.Current, draining, time);
+        var events = new CatalogWatch(feed, space.Instance, () => grants.Of(peer), () => settings.Current, draining, time, context.Request.Query["gateway"] == "true" ? reach : null);
         var body = context.Response.BodyWriter;
         using var json = new Utf8JsonWriter((IBufferWriter<byte>)body);
         try

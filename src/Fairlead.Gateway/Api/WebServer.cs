@@ -36,6 +36,7 @@ internal sealed class WebServer(
     SpaceAuthority authority,
     Func<SslStreamCertificateContext> serverCertificate,
     IFlowHandler flows,
+    Func<string?> notReady,
     ILoggerFactory loggers) : IAsyncDisposable
 {
     /// <summary>Handshakes and joining need a moment each; this many connections at a time are of nobody knows whom.</summary>
@@ -70,7 +71,7 @@ internal sealed class WebServer(
         built.UseWebSockets(new WebSocketOptions { KeepAliveInterval = TimeSpan.FromSeconds(15), KeepAliveTimeout = TimeSpan.FromSeconds(15) });
         built.UseRouting();
         endpoints.Map(built, stopping.Token);
-        built.MapFlows(flows, endpoints.Identify);
+        built.MapFlows(flows, endpoints.Identify, notReady);
         built.MapWebSocketTunnel();
         await built.StartAsync(cancellationToken);
         var addresses = built.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>().Addresses;

@@ -10,7 +10,8 @@ namespace Fairlead.Gateway.Catalog;
 /// <param name="rights">The client's rights now.</param>
 /// <param name="settings">What the admin sets for every client; another instance when it changed.</param>
 /// <param name="draining">Whether the gateway is about to end.</param>
-internal sealed class CatalogWatch(CatalogFeed feed, string instance, Func<Rights> rights, Func<IReadOnlyDictionary<string, string>> settings, Func<bool> draining, TimeProvider time)
+/// <param name="reach">Where the gateway is reached, for clients that want to be told of changes; null for others.</param>
+internal sealed class CatalogWatch(CatalogFeed feed, string instance, Func<Rights> rights, Func<IReadOnlyDictionary<string, string>> settings, Func<bool> draining, TimeProvider time, Func<GatewayReach>? reach = null)
 {
     /// <summary>Often enough that a client notices a dead link, rare enough to cost nothing.</summary>
     public static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(3);
@@ -32,10 +33,17 @@ internal sealed class CatalogWatch(CatalogFeed feed, string instance, Func<Right
             ? Resume(from.Change)
             : Restart();
         var saidDraining = false;
+        var reached = reach?.Invoke();
         while (true)
         {
             var next = feed.NextChange;
             var events = Collect();
+            if (reach?.Invoke() is { } now && !now.IsSame(reached!.Value))
+            {
+                reached = now;
+                events.Add(Event(CatalogEventType.Gateway));
+            }
+
             if (draining() && !saidDraining)
             {
                 saidDraining = true;

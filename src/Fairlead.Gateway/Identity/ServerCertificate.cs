@@ -3,7 +3,7 @@ using System.Net.Security;
 namespace Fairlead.Gateway.Identity;
 
 /// <summary>This replica's server certificate, in memory only; a new one is made when two thirds of its life are over.</summary>
-internal sealed class ServerCertificate(SpaceAuthority authority, TimeProvider time)
+internal sealed class ServerCertificate(SpaceAuthority authority, string pod, TimeProvider time)
 {
     private readonly Lock gate = new();
     private SslStreamCertificateContext? context;
@@ -19,7 +19,7 @@ internal sealed class ServerCertificate(SpaceAuthority authority, TimeProvider t
                 var now = time.GetUtcNow();
                 if (context is null || now >= renewAfter)
                 {
-                    context = SslStreamCertificateContext.Create(authority.IssueServer(), [authority.Certificate], offline: true);
+                    context = SslStreamCertificateContext.Create(authority.IssueServer(pod), [authority.Certificate], offline: true);
                     renewAfter = now + (SpaceAuthority.ServerLifetime * 2 / 3);
                 }
 

@@ -17,6 +17,9 @@ internal sealed class SpaceAuthority : IDisposable
 
     public static readonly TimeSpan ServerLifetime = TimeSpan.FromDays(90);
 
+    /// <summary>RFC 5280 appendix A, ub-common-name; the end of a pod's name is what differs.</summary>
+    private const int MaxCommonName = 64;
+
     private static readonly TimeSpan Lifetime = TimeSpan.FromDays(3650);
     private static readonly Oid ServerAuthentication = new("1.3.6.1.5.5.7.3.1");
     private static readonly Oid ClientAuthentication = new("1.3.6.1.5.5.7.3.2");
@@ -78,14 +81,15 @@ internal sealed class SpaceAuthority : IDisposable
     }
 
     /// <summary>A server certificate with a key of its own, in memory only, for one replica.</summary>
-    public X509Certificate2 IssueServer()
+    /// <param name="pod">The replica's pod: laptops tell replicas apart by it, whatever way they come.</param>
+    public X509Certificate2 IssueServer(string pod)
     {
         using var serverKey = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var names = new SubjectAlternativeNameBuilder();
         names.AddDnsName(GatewayApi.ServerName(SpaceUid));
         var now = time.GetUtcNow();
         using var certificate = Sign(
-            new PublicKey(serverKey), DistinguishedName.Build("fairlead-gateway", SpaceUid, null), names.Build(), ServerAuthentication, now - Backdate, now + ServerLifetime);
+            new PublicKey(serverKey), DistinguishedName.Build(pod.Length > MaxCommonName ? pod[^MaxCommonName..] : pod, SpaceUid, null), names.Build(), ServerAuthentication, now - Backdate, now + ServerLifetime);
         return certificate.CopyWithPrivateKey(serverKey);
     }
 

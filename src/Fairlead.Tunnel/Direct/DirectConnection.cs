@@ -38,6 +38,9 @@ internal sealed class DirectConnection : IAsyncDisposable
     /// <summary>The certificate that this end proved itself with; a renewed one makes a connection obsolete.</summary>
     public X509Certificate2? LocalCertificate { get; init; }
 
+    /// <summary>The gateway's pod at the other end, on the laptop's side; empty where it isn't known.</summary>
+    public string Replica { get; init; } = "";
+
     /// <summary>Payload bytes of the current data frame that the next read can take without waiting for the network, if any.</summary>
     public bool HasRecord => _records.HasRecord;
 

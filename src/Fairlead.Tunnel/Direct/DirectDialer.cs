@@ -29,7 +29,7 @@ internal sealed class DirectDialer(string host, int port, TunnelTls tls, Gateway
             var own = tls.Certificate;
             await stream.AuthenticateAsClientAsync(tls.ClientOptions(own, Protocol), deadline.Token);
             TunnelMetrics.Handshake(started, client: true, failed: false);
-            return new DirectConnection(stream, records, client: true) { LocalCertificate = own };
+            return new DirectConnection(stream, records, client: true) { LocalCertificate = own, Replica = Link.ReplicaName.Of(stream.RemoteCertificate) };
         }
         catch (Exception e)
         {

@@ -4,7 +4,8 @@ using Fairlead.Tunnel.Direct;
 namespace Fairlead.Tunnel.Http;
 
 /// <summary>Capsules over the byte stream of an extended CONNECT; the same at both ends. Owns the stream. One reader, one writer.</summary>
-internal sealed class CapsuleStream(Stream stream) : IAsyncDisposable
+/// <param name="disposed">Called once it is over.</param>
+internal sealed class CapsuleStream(Stream stream, Action? disposed = null) : IAsyncDisposable
 {
     /// <summary>A capsule of a type we don't know is skipped up to this size (RFC 9297 §3.2); more is an attack.</summary>
     private const ulong MaxSkipped = 64 * 1024;
@@ -68,5 +69,9 @@ internal sealed class CapsuleStream(Stream stream) : IAsyncDisposable
         await stream.FlushAsync(cancellationToken);
     }
 
-    public ValueTask DisposeAsync() => stream.DisposeAsync();
+    public ValueTask DisposeAsync()
+    {
+        disposed?.Invoke();
+        return stream.DisposeAsync();
+    }
 }

@@ -21,13 +21,27 @@ public static class FlowEndpoints
     private const int StreamWindow = 512 * 1024;
 
     /// <summary>Maps the paths that flows are opened on. <paramref name="identify"/> returns null for a caller without a valid certificate: answered 401.</summary>
-    public static void MapFlows(this IEndpointRouteBuilder endpoints, IFlowHandler handler, Func<HttpContext, PeerIdentity?> identify)
+    /// <param name="unavailable">Why flows should be opened at another replica: told to those who ping; null while they are welcome.</param>
+    public static void MapFlows(this IEndpointRouteBuilder endpoints, IFlowHandler handler, Func<HttpContext, PeerIdentity?> identify, Func<string?>? unavailable = null)
     {
         endpoints.MapMethods(FlowPaths.Tcp, [HttpMethods.Connect], context => ServeAsync(context, TransportProtocol.Tcp, handler, identify));
         endpoints.MapMethods(FlowPaths.Udp, [HttpMethods.Connect], context => ServeAsync(context, TransportProtocol.Udp, handler, identify));
         endpoints.MapGet(FlowPaths.Ping, context =>
         {
-            context.Response.StatusCode = identify(context) is null ? StatusCodes.Status401Unauthorized : StatusCodes.Status204NoContent;
+            if (identify(context) is null)
+            {
+                context.Response.StatusCode = StatusCodes.Status401Unauthorized;
+            }
+            else if (unavailable?.Invoke() is { } reason)
+            {
+                context.Response.StatusCode = FlowPaths.StatusOf(FlowFailure.Draining);
+                context.Response.Headers[FlowPaths.RefusalHeader] = FlowPaths.Format(new FlowRefusal(FlowFailure.Draining, reason));
+            }
+            else
+            {
+                context.Response.StatusCode = StatusCodes.Status204NoContent;
+            }
+
             return Task.CompletedTask;
         });
     }

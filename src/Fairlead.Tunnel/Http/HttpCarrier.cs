@@ -11,13 +11,22 @@ internal sealed class HttpCarrier : IAsyncDisposable
 
     private readonly HttpMessageInvoker _invoker;
     private readonly Uri _base;
+    private readonly Action _flowEnded;
+    private int _flows;
 
     /// <param name="connect">Makes an authenticated connection (an <see cref="System.Net.Security.SslStream"/>) to the gateway's API.</param>
-    public HttpCarrier(string serverName, Func<CancellationToken, Task<Stream>> connect)
+    /// <param name="severalConnections">Another one where the streams of one don't suffice.</param>
+    public HttpCarrier(string serverName, Func<CancellationToken, Task<Stream>> connect, bool severalConnections = true)
     {
         _base = new Uri($"https://{serverName}");
-        _invoker = new HttpMessageInvoker(CreateHandler(connect));
+        var handler = CreateHandler(connect);
+        handler.EnableMultipleHttp2Connections = severalConnections;
+        _invoker = new HttpMessageInvoker(handler);
+        _flowEnded = () => Interlocked.Decrement(ref _flows);
     }
+
+    /// <summary>Flows that are open or being opened.</summary>
+    public int Flows => Volatile.Read(ref _flows);
 
     /// <summary>A handler whose connections are made, and authenticated, by <paramref name="connect"/>.</summary>
     public static SocketsHttpHandler CreateHandler(Func<CancellationToken, Task<Stream>> connect) => new()
@@ -53,6 +62,14 @@ internal sealed class HttpCarrier : IAsyncDisposable
         return new FlowOpening<IDatagramFlow>(stream is null ? null : new HttpDatagramFlow(stream, reset!), refusal);
     }
 
+    /// <summary>Any request to the gateway's API.</summary>
+    /// <exception cref="HttpRequestException">The connection broke or could not be had.</exception>
+    public Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+    {
+        request.RequestUri = new Uri(_base, request.RequestUri!.PathAndQuery);
+        return _invoker.SendAsync(request, cancellationToken);
+    }
+
     /// <summary>One request over the connections that flows go by.</summary>
     /// <exception cref="CarrierException">The gateway refused, or can't be reached.</exception>
     public async Task PingAsync(CancellationToken cancellationToken)
@@ -83,6 +100,8 @@ internal sealed class HttpCarrier : IAsyncDisposable
         using var request = new HttpRequestMessage(HttpMethod.Connect, new Uri(_base, FlowPaths.Of(target))) { Version = Http2, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
         request.Headers.Protocol = protocol;
         request.Headers.TryAddWithoutValidation("Capsule-Protocol", "?1");
+        Interlocked.Increment(ref _flows);
+        var opened = false;
         try
         {
             var response = await _invoker.SendAsync(request, cancellationToken);
@@ -97,12 +116,21 @@ internal sealed class HttpCarrier : IAsyncDisposable
             }
 
             TunnelMetrics.Opened(FlowFailure.None, client: true);
-            return (new CapsuleStream(await response.Content.ReadAsStreamAsync(cancellationToken)), response.Dispose, null);
+            var stream = new CapsuleStream(await response.Content.ReadAsStreamAsync(cancellationToken), _flowEnded);
+            opened = true;
+            return (stream, response.Dispose, null);
         }
         catch (Exception e) when (e is HttpRequestException or IOException)
         {
             TunnelMetrics.Opened(FlowFailure.LinkDown, client: true);
             return (null, null, new FlowRefusal(FlowFailure.LinkDown, (e.InnerException ?? e).Message));
+        }
+        finally
+        {
+            if (!opened)
+            {
+                _flowEnded();
+            }
         }
     }
 }

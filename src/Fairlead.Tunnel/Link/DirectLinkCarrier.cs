@@ -8,75 +8,124 @@ using Microsoft.Extensions.Logging;
 
 namespace Fairlead.Tunnel.Link;
 
-/// <summary>TCP flows on direct connections to the data port; UDP flows and control on HTTP/2 to the API's port.</summary>
+/// <summary>
+/// TCP flows on direct connections to the data port; UDP flows and control on HTTP/2 to the API's port. A node port or a load balancer spreads the
+/// connections over the replicas, and two of them are pinged: when one falls silent, no connection that was idle until then is used any more.
+/// </summary>
 internal sealed class DirectLinkCarrier : ICarrier
 {
-    private readonly GatewayEndpoint _endpoint;
-    private readonly TunnelTls _tls;
-    private readonly GatewayDialer _dialer;
+    /// <summary>Control and UDP are little: two, so that the loss of one costs no dial.</summary>
+    private const int ApiWidth = 2;
+
     private readonly DirectCarrier _direct;
-    private readonly HttpCarrier _http;
-    private DirectConnection? _ping;
-    private long _pings;
+    private readonly HttpLanes _api;
+    private readonly ReplicaConnections<PingConnection> _pings;
+    private CancellationTokenSource _doubt = new();
 
     public DirectLinkCarrier(GatewayEndpoint endpoint, TunnelTls tls, DirectCarrierOptions options, IWebProxy? proxy, ILogger logger, TimeProvider time)
     {
-        _endpoint = endpoint;
-        _tls = tls;
-        _dialer = new GatewayDialer(proxy);
+        Where = $"{endpoint.Host}:{endpoint.DataPort}";
+        var dialer = new GatewayDialer(proxy);
         _direct = new DirectCarrier(new DnsEndPoint(endpoint.Host, endpoint.DataPort), tls, options, logger, time, proxy);
-        _http = new HttpCarrier(tls.ServerName, ConnectApiAsync);
+        _api = new HttpLanes(
+            (_, cancellationToken) => ApiConnector.DialAsync(dialer, endpoint.Host, endpoint.ApiPort, cancellationToken), tls, () => $"{endpoint.Host}:{endpoint.ApiPort}", ApiWidth, logger, time);
+        _pings = new ReplicaConnections<PingConnection>((_, cancellationToken) => PingConnection.OpenAsync(_direct, Doubt, cancellationToken), width: 1, logger, time);
     }
 
-    public string Name => "direct";
+    public string Name => CarrierNames.Direct;
 
-    public string Where => $"{_endpoint.Host}:{_endpoint.DataPort}";
+    public string Where { get; }
 
-    public async Task<Stream> ConnectApiAsync(CancellationToken cancellationToken)
+    public IReadOnlyCollection<string> Replicas => [.. _pings.Replicas.Distinct()];
+
+    public Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) => _api.SendAsync(request, cancellationToken);
+
+    public Task PingAsync(CancellationToken cancellationToken) => _pings.PingAsync(cancellationToken);
+
+    public void Expect(IReadOnlyList<string> pods)
     {
-        var transport = await ApiConnector.DialAsync(_dialer, _endpoint.Host, _endpoint.ApiPort, cancellationToken);
-        return await ApiConnector.AuthenticateAsync(transport, _tls, $"{_endpoint.Host}:{_endpoint.ApiPort}", cancellationToken);
-    }
-
-    public async Task PingAsync(CancellationToken cancellationToken)
-    {
-        try
-        {
-            _ping ??= await _direct.DialAsync(cancellationToken);
-            await _direct.PingAsync(_ping, _pings++, cancellationToken);
-        }
-        catch
-        {
-            await ClosePingAsync();
-            throw;
-        }
+        _pings.Expect(pods.Count);
+        _api.Expect(pods.Count);
     }
 
     public void Warm() => _direct.Warm();
 
-    public async Task QuiesceAsync()
+    public Task QuiesceAsync()
     {
-        await ClosePingAsync();
-        _direct.ClearIdle();
+        _pings.RetireAll();
+        _api.RetireAll();
+        return Task.CompletedTask;
     }
 
-    public ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, EarlyData? early, CancellationToken cancellationToken) => _direct.OpenAsync(target, early, cancellationToken);
+    /// <summary>An open that waits for its answer when a replica falls silent may wait for that one: it is asked again, of another.</summary>
+    public async ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, EarlyData? early, CancellationToken cancellationToken)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(Volatile.Read(ref _doubt).Token, cancellationToken);
+        try
+        {
+            return await _direct.OpenAsync(target, early, either.Token);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            // What was sent with it may have arrived, so it isn't sent again.
+            var failure = early is { Taken.IsEmpty: false } ? FlowFailure.Reset : FlowFailure.LinkDown;
+            return new FlowOpening<IFlow>(null, new FlowRefusal(failure, $"A replica of the gateway behind {Where} fell silent."));
+        }
+    }
 
-    public ValueTask<FlowOpening<IDatagramFlow>> OpenDatagramsAsync(FlowTarget target, CancellationToken cancellationToken) => _http.OpenDatagramsAsync(target, cancellationToken);
+    public ValueTask<FlowOpening<IDatagramFlow>> OpenDatagramsAsync(FlowTarget target, CancellationToken cancellationToken) => _api.OpenDatagramsAsync(target, cancellationToken);
 
     public async ValueTask DisposeAsync()
     {
-        await ClosePingAsync();
+        await _pings.DisposeAsync();
         await _direct.DisposeAsync();
-        await _http.DisposeAsync();
+        await _api.DisposeAsync();
+        _doubt.Dispose();
     }
 
-    private async ValueTask ClosePingAsync()
+    private void Doubt()
     {
-        if (_ping is { } ping)
+        _direct.ClearIdle();
+
+        // Not disposed: an open may be linking itself to it at this moment, and without a timer it holds nothing.
+        Interlocked.Exchange(ref _doubt, new CancellationTokenSource()).Cancel();
+    }
+
+    /// <summary>A connection for pings, over the same port, TLS and server loop as flows.</summary>
+    private sealed class PingConnection(DirectCarrier carrier, DirectConnection connection, Action lost) : IReplicaConnection
+    {
+        private long _number;
+        private volatile bool _retired;
+
+        public string Replica => connection.Replica;
+
+        public bool IsUsable => !_retired && !connection.IsClosed;
+
+        public bool IsIdle => true;
+
+        public static async Task<PingConnection> OpenAsync(DirectCarrier carrier, Action lost, CancellationToken cancellationToken)
         {
-            _ping = null;
-            await ping.DisposeAsync();
+            var made = new PingConnection(carrier, await carrier.DialAsync(cancellationToken), lost);
+            try
+            {
+                await made.PingAsync(cancellationToken);
+                return made;
+            }
+            catch
+            {
+                await made.DisposeAsync();
+                throw;
+            }
         }
+
+        public Task PingAsync(CancellationToken cancellationToken) => carrier.PingAsync(connection, _number++, cancellationToken);
+
+        public void Retire(bool silent)
+        {
+            _retired = true;
+            lost();
+        }
+
+        public ValueTask DisposeAsync() => connection.DisposeAsync();
     }
 }

@@ -1,6 +1,6 @@
 namespace Fairlead.Tunnel.Link;
 
-/// <summary>One way to one endpoint, as the link uses it. Disposing it leaves flows that are open alone where they have connections of their own.</summary>
+/// <summary>One way to the gateway, as the link uses it. Disposing it leaves flows that are open alone where they have connections of their own.</summary>
 internal interface ICarrier : IFlowOpener, IAsyncDisposable
 {
     /// <summary>As <see cref="LinkStatus.Carrier"/>.</summary>
@@ -9,13 +9,20 @@ internal interface ICarrier : IFlowOpener, IAsyncDisposable
     /// <summary>As <see cref="LinkStatus.Gateway"/>.</summary>
     string Where { get; }
 
-    /// <summary>An authenticated connection to the gateway's API by this way.</summary>
-    /// <exception cref="Tls.CarrierException">None could be had.</exception>
-    Task<Stream> ConnectApiAsync(CancellationToken cancellationToken);
+    /// <summary>The replicas that answered the last pings, as far as they said their names.</summary>
+    IReadOnlyCollection<string> Replicas { get; }
 
-    /// <summary>One round trip over the path that data takes; connects first where needed.</summary>
+    /// <summary>A request to the gateway's API.</summary>
+    /// <exception cref="Tls.CarrierException">No connection could be had.</exception>
+    /// <exception cref="HttpRequestException">The connection broke.</exception>
+    Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken);
+
+    /// <summary>One round trip over the path that data takes, to any replica; connects first where needed. Replicas that don't answer get no new flows.</summary>
     /// <exception cref="Tls.CarrierException">The gateway can't be reached, or refuses.</exception>
     Task PingAsync(CancellationToken cancellationToken);
+
+    /// <summary>How many replicas the gateway says there are, and the names of their pods.</summary>
+    void Expect(IReadOnlyList<string> pods);
 
     /// <summary>Makes spare connections: flows are about to come.</summary>
     void Warm();

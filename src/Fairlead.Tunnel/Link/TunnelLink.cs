@@ -1,24 +1,19 @@
-using System.Diagnostics;
 using Fairlead.Contracts.Errors;
 using Fairlead.Contracts.Gateway;
 using Fairlead.Contracts.Local;
-using Fairlead.Tunnel.Http;
 using Fairlead.Tunnel.Tls;
 using Microsoft.Extensions.Logging;
 
 namespace Fairlead.Tunnel.Link;
 
 /// <summary>
-/// The laptop's link to one space: picks an endpoint and a carrier, keeps a heartbeat on the data path, redials with backoff, and lets opens
-/// wait for it. Flows that are open survive a short loss of the link: only their own connection's end ends them.
+/// The laptop's link to one space: picks a way to the gateway (<c>TunnelLink.Ways.cs</c>), keeps a heartbeat on the data path, redials with backoff, and
+/// lets opens wait for it. Flows that are open survive a short loss of the link: only their own connection's end ends them.
 /// </summary>
 public sealed partial class TunnelLink : IFlowOpener, IAsyncDisposable
 {
     /// <summary>Between attempts while refused: a denial may be taken back, a certificate renewed elsewhere.</summary>
     private static readonly TimeSpan RefusedInterval = TimeSpan.FromMinutes(5);
-
-    /// <summary>While on a dear carrier: how often cheaper ones are tried again.</summary>
-    private static readonly TimeSpan BetterWayInterval = TimeSpan.FromSeconds(30);
 
     /// <summary>From an open that found the path broken to the next try; doubled each time.</summary>
     private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(50);
@@ -46,9 +41,10 @@ public sealed partial class TunnelLink : IFlowOpener, IAsyncDisposable
         _options = options;
         _logger = logger;
         _time = time;
-        _carriers = new CarrierSet(options.Endpoints, carriers ?? MakeCarriers);
-        _status = new LinkStatus(LinkState.Connecting, time.GetUtcNow(), null, null, null, null);
-        Api = new HttpClient(HttpCarrier.CreateHandler(ConnectApiAsync))
+        _carriers = new CarrierSet(options.Endpoints, carriers ?? MakeCarriers, MakeLast());
+        _carriers.Expect(options.PodNames);
+        _status = new LinkStatus(LinkState.Connecting, time.GetUtcNow(), null, null, null, null, _carriers.Describe(null), []);
+        Api = new HttpClient(new ApiHandler(this))
         {
             BaseAddress = new Uri($"https://{options.Tls.ServerName}"),
             DefaultRequestVersion = System.Net.HttpVersion.Version20,
@@ -84,6 +80,9 @@ public sealed partial class TunnelLink : IFlowOpener, IAsyncDisposable
             _wake.TrySetResult();
         }
     }
+
+    /// <summary>Takes over the pods that the gateway told: there are new ones to connect to, or old ones leave.</summary>
+    public void SetPods(IReadOnlyList<string> pods) => _carriers.Expect(pods);
 
     /// <summary>Takes over the endpoints that the gateway told; connections in use stay.</summary>
     public void SetEndpoints(IReadOnlyList<GatewayEndpoint> endpoints)
@@ -130,16 +129,6 @@ public sealed partial class TunnelLink : IFlowOpener, IAsyncDisposable
     }
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-    private IEnumerable<ICarrier> MakeCarriers(GatewayEndpoint endpoint)
-    {
-        if (endpoint.DataPort > 0)
-        {
-            yield return new DirectLinkCarrier(endpoint, _options.Tls, _options.Direct, _options.Proxy, _logger, _time);
-        }
-
-        yield return new WebSocketLinkCarrier(endpoint, _options.Tls, _options.Proxy);
-    }
 
     private async ValueTask<FlowOpening<T>> OpenAsync<T, TWhat>(Func<ICarrier, TWhat, CancellationToken, ValueTask<FlowOpening<T>>> open, TWhat what, CancellationToken cancellationToken)
         where T : class
@@ -206,110 +195,6 @@ public sealed partial class TunnelLink : IFlowOpener, IAsyncDisposable
         }
     }
 
-    /// <summary>Tries every carrier of every endpoint in turn; stays with the first that answers until it falls silent.</summary>
-    /// <returns>Why there is no link (any more).</returns>
-    private async Task<CarrierException> ConnectAsync(Backoff backoff)
-    {
-        CarrierException? first = null;
-        foreach (var carrier in _carriers.Current)
-        {
-            try
-            {
-                var trip = await PingAsync(carrier, _options.ConnectTimeout);
-                backoff.Reset();
-                Set(LinkState.Connected, carrier, null, trip);
-                LogUp(carrier.Name, carrier.Where, trip.TotalMilliseconds);
-                carrier.Warm();
-                return await WatchAsync(carrier, trip);
-            }
-            catch (CarrierException e)
-            {
-                // A refusal says more than a port that is closed.
-                first = first is null || (e.Refused && !first.Refused) ? e : first;
-                await carrier.QuiesceAsync();
-            }
-        }
-
-        return first ?? new CarrierException(new ErrorInfo(ErrorCategory.NotConnected, "no-endpoint", "The space has no endpoint to connect to", null, "Join again with a new token."), refused: true);
-    }
-
-    /// <summary>Pings until the path is silent for too long or the gateway refuses.</summary>
-    private async Task<CarrierException> WatchAsync(ICarrier carrier, TimeSpan smoothed)
-    {
-        var patience = _options.HeartbeatTimeout - _options.HeartbeatInterval;
-        var heard = _time.GetTimestamp();
-        var lookedAround = heard;
-        while (true)
-        {
-            await Task.Delay(_options.HeartbeatInterval, _time, _stop.Token);
-            if (_time.GetElapsedTime(lookedAround) > BetterWayInterval)
-            {
-                (carrier, smoothed) = await FindBetterAsync(carrier, smoothed, patience);
-                heard = lookedAround = _time.GetTimestamp();
-            }
-
-            try
-            {
-                // RFC 6298 §2: an eighth of each new sample.
-                smoothed += (await PingAsync(carrier, patience) - smoothed) / 8;
-                heard = _time.GetTimestamp();
-                _status = _status with { RoundTrip = smoothed };
-            }
-            catch (CarrierException e) when (!e.Refused && _time.GetElapsedTime(heard) < _options.HeartbeatTimeout && !IsTimeout(e))
-            {
-                // The ping's own connection ended: a replica that restarts, a proxy that tires. The next one dials anew, perhaps another replica.
-                LogPingFailed(e.Message);
-            }
-            catch (CarrierException e)
-            {
-                await carrier.QuiesceAsync();
-                return e;
-            }
-        }
-    }
-
-    /// <summary>A way that was shut at first (a port that opened later, a proxy switched off) is better than the one in use. Flows on that one stay there.</summary>
-    private async Task<(ICarrier Carrier, TimeSpan Trip)> FindBetterAsync(ICarrier carrier, TimeSpan trip, TimeSpan patience)
-    {
-        foreach (var better in _carriers.Current.TakeWhile(c => c != carrier && c.Name != carrier.Name))
-        {
-            try
-            {
-                var found = await PingAsync(better, patience);
-                Set(LinkState.Connected, better, null, found);
-                LogUp(better.Name, better.Where, found.TotalMilliseconds);
-                better.Warm();
-                await carrier.QuiesceAsync();
-                return (better, found);
-            }
-            catch (CarrierException e)
-            {
-                LogPingFailed(e.Message);
-                await better.QuiesceAsync();
-            }
-        }
-
-        return (carrier, trip);
-    }
-
-    private async Task<TimeSpan> PingAsync(ICarrier carrier, TimeSpan limit)
-    {
-        using var timeout = new CancellationTokenSource(limit, _time);
-        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, _stop.Token);
-        var started = Stopwatch.GetTimestamp();
-        try
-        {
-            await carrier.PingAsync(deadline.Token);
-            return Stopwatch.GetElapsedTime(started);
-        }
-        catch (OperationCanceledException e) when (!_stop.IsCancellationRequested)
-        {
-            throw LinkProblems.Of(e, carrier.Where);
-        }
-    }
-
-    private static bool IsTimeout(CarrierException e) => e.InnerException is OperationCanceledException;
-
     private async Task PauseAsync(TimeSpan pause)
     {
         Task wake;
@@ -331,28 +216,23 @@ public sealed partial class TunnelLink : IFlowOpener, IAsyncDisposable
         }
     }
 
-    private async Task<Stream> ConnectApiAsync(CancellationToken cancellationToken)
+    private async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
-        CarrierException? first = null;
-        ICarrier? current;
-        lock (_lock)
+        _ = Signal(out var status, out var carrier);
+        try
         {
-            current = _carrier;
+            return carrier is null
+                ? throw new FairleadException(status.Problem ?? LinkProblems.NotYet)
+                : await carrier.SendAsync(request, cancellationToken);
         }
-
-        foreach (var carrier in current is null ? _carriers.Current : [current])
+        catch (CarrierException e)
         {
-            try
-            {
-                return await carrier.ConnectApiAsync(cancellationToken);
-            }
-            catch (CarrierException e)
-            {
-                first = first is null || (e.Refused && !first.Refused) ? e : first;
-            }
+            throw new HttpRequestException(e.Message, new FairleadException(e.Error, e));
         }
-
-        throw first is null ? new IOException("The space has no endpoint.") : new FairleadException(first.Error, first);
+        catch (FairleadException e)
+        {
+            throw new HttpRequestException(e.Message, e);
+        }
     }
 
     private Task Signal(out LinkStatus status, out ICarrier? carrier)
@@ -372,7 +252,7 @@ public sealed partial class TunnelLink : IFlowOpener, IAsyncDisposable
         lock (_lock)
         {
             var since = state == _status.State ? _status.Since : _time.GetUtcNow();
-            status = _status = new LinkStatus(state, since, problem, carrier?.Name, carrier?.Where, trip);
+            status = _status = new LinkStatus(state, since, problem, carrier?.Name, carrier?.Where, trip, _carriers.Describe(carrier), carrier?.Replicas ?? []);
             _carrier = carrier;
             before = _changedState;
             _changedState = NewSignal();
@@ -390,6 +270,12 @@ public sealed partial class TunnelLink : IFlowOpener, IAsyncDisposable
     }
 
     private static string Describe(ErrorInfo problem) => problem.Why is null ? problem.Message : $"{problem.Message}: {problem.Why}";
+
+    /// <summary>The gateway's API over whatever carrier is in use at that moment.</summary>
+    private sealed class ApiHandler(TunnelLink link) : HttpMessageHandler
+    {
+        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) => link.SendAsync(request, cancellationToken);
+    }
 
     [LoggerMessage(EventId = 301, Level = LogLevel.Information, Message = "Connected by {Carrier} to {Where}, round trip {Milliseconds:F1} ms")]
     private partial void LogUp(string carrier, string where, double milliseconds);

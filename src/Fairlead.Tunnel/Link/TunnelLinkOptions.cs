@@ -32,4 +32,18 @@ public sealed record TunnelLinkOptions
     public System.Net.IWebProxy? Proxy { get; init; }
 
     public DirectCarrierOptions Direct { get; init; } = new();
+
+    /// <summary>Null where nobody reaches the pods for us.</summary>
+    public IPodDialer? Pods { get; init; }
+
+    /// <summary>The gateway's pods as they were last known.</summary>
+    public IReadOnlyList<string> PodNames { get; init; } = [];
+
+    /// <summary>The pods' port of the API, as the manifests have it.</summary>
+    public const int DefaultPodPort = 8443;
+
+    public int PodPort { get; init; } = DefaultPodPort;
+
+    /// <summary>From an attempt to the next best way's, unless that attempt failed before (RFC 8305 §5).</summary>
+    public TimeSpan HeadStart { get; init; } = TimeSpan.FromMilliseconds(250);
 }

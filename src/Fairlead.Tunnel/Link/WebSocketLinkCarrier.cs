@@ -4,47 +4,50 @@ using Fairlead.Tunnel.Dial;
 using Fairlead.Tunnel.Http;
 using Fairlead.Tunnel.Tls;
 using Fairlead.Tunnel.WebSocket;
+using Microsoft.Extensions.Logging;
 
 namespace Fairlead.Tunnel.Link;
 
-/// <summary>Everything on HTTP/2 inside our own TLS inside a WebSocket to the API's port: goes wherever HTTPS goes.</summary>
+/// <summary>Everything on HTTP/2 inside our own TLS inside WebSockets to the API's port: goes wherever HTTPS goes.</summary>
 internal sealed class WebSocketLinkCarrier : ICarrier
 {
-    private readonly GatewayEndpoint _endpoint;
-    private readonly TunnelTls _tls;
-    private readonly WebSocketDialer _dialer;
-    private readonly HttpCarrier _http;
+    private const int Width = 4;
 
-    public WebSocketLinkCarrier(GatewayEndpoint endpoint, TunnelTls tls, IWebProxy? proxy)
+    private readonly HttpLanes _lanes;
+
+    public WebSocketLinkCarrier(GatewayEndpoint endpoint, TunnelTls tls, IWebProxy? proxy, ILogger logger, TimeProvider time)
     {
-        _endpoint = endpoint;
-        _tls = tls;
-        _dialer = new WebSocketDialer(new GatewayDialer(proxy));
-        _http = new HttpCarrier(tls.ServerName, ConnectApiAsync);
+        Where = $"{endpoint.Host}:{endpoint.ApiPort}";
+        var dialer = new WebSocketDialer(new GatewayDialer(proxy));
+        _lanes = new HttpLanes((_, cancellationToken) => dialer.ConnectAsync(endpoint.Host, endpoint.ApiPort, cancellationToken), tls, () => Where, Width, logger, time);
     }
 
-    public string Name => "websocket";
+    public string Name => CarrierNames.WebSocket;
 
-    public string Where => $"{_endpoint.Host}:{_endpoint.ApiPort}";
+    public string Where { get; }
 
-    public async Task<Stream> ConnectApiAsync(CancellationToken cancellationToken)
-    {
-        var transport = await _dialer.ConnectAsync(_endpoint.Host, _endpoint.ApiPort, cancellationToken);
-        return await ApiConnector.AuthenticateAsync(transport, _tls, Where, cancellationToken);
-    }
+    public IReadOnlyCollection<string> Replicas => _lanes.Replicas;
 
-    public Task PingAsync(CancellationToken cancellationToken) => _http.PingAsync(cancellationToken);
+    public Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) => _lanes.SendAsync(request, cancellationToken);
+
+    public Task PingAsync(CancellationToken cancellationToken) => _lanes.PingAsync(cancellationToken);
+
+    public void Expect(IReadOnlyList<string> pods) => _lanes.Expect(pods.Count);
 
     public void Warm()
     {
-        // The ping has made the connection that flows share.
+        // The pings make the connections that flows share.
     }
 
-    public Task QuiesceAsync() => Task.CompletedTask;
+    public Task QuiesceAsync()
+    {
+        _lanes.RetireAll();
+        return Task.CompletedTask;
+    }
 
-    public ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, EarlyData? early, CancellationToken cancellationToken) => _http.OpenAsync(target, cancellationToken);
+    public ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, EarlyData? early, CancellationToken cancellationToken) => _lanes.OpenAsync(target, cancellationToken);
 
-    public ValueTask<FlowOpening<IDatagramFlow>> OpenDatagramsAsync(FlowTarget target, CancellationToken cancellationToken) => _http.OpenDatagramsAsync(target, cancellationToken);
+    public ValueTask<FlowOpening<IDatagramFlow>> OpenDatagramsAsync(FlowTarget target, CancellationToken cancellationToken) => _lanes.OpenDatagramsAsync(target, cancellationToken);
 
-    public ValueTask DisposeAsync() => _http.DisposeAsync();
+    public ValueTask DisposeAsync() => _lanes.DisposeAsync();
 }

@@ -12,7 +12,12 @@ internal static class LinkProblems
     /// <summary>A certificate made moments ago by a gateway whose clock is a little ahead is no sign of a wrong clock here.</summary>
     private static readonly TimeSpan TolerableSkew = TimeSpan.FromMinutes(5);
 
+    /// <summary>The code of a replica that goes away while others stay.</summary>
+    public const string DrainingCode = "gateway-draining";
+
     public static readonly ErrorInfo Stopped = new(ErrorCategory.NotConnected, "link-stopped", "The link to the gateway was closed here");
+
+    public static readonly ErrorInfo NotYet = new(ErrorCategory.NotConnected, "link-connecting", "The link to the gateway is not up yet");
 
     public static CarrierException OfServerCertificate(X509Certificate2? server, X509Chain? chain, SslPolicyErrors errors, DateTimeOffset now)
     {
@@ -45,7 +50,7 @@ internal static class LinkProblems
     {
         FlowFailure.Denied => Refused("denied", "The gateway does not accept this machine's certificate", refusal.Message, "Ask for a new invitation and run 'fairlead join' again.", ErrorCategory.Denied),
         FlowFailure.ProtocolError => Refused("protocol-mismatch", "The gateway speaks another protocol", refusal.Message, "Install the same version of fairlead as the gateway's ('fairlead version')."),
-        FlowFailure.Draining => Transient("gateway-draining", "The gateway is going away", refusal.Message),
+        FlowFailure.Draining => Transient(DrainingCode, "The gateway is going away", refusal.Message),
         _ => Transient("gateway-unavailable", "The gateway can't serve us now", refusal.Message),
     };
 

@@ -40,15 +40,19 @@ internal sealed class TestGateway : IFlowHandler, IAsyncDisposable
 
     public int ApiPort { get; private set; }
 
+    /// <summary>What pings are told instead of their answer.</summary>
+    public string? Unavailable { get; set; }
+
     public GatewayEndpoint Endpoint => new("127.0.0.1", ApiPort, Direct.EndPoint.Port);
 
     public DnsEndPoint DataEndPoint => new("127.0.0.1", Direct.EndPoint.Port);
 
     public JoinToken Token => new("test", TestSpace.Uid, [Endpoint], Convert.ToHexStringLower(SHA256.HashData(Space.Authority.RawData)), "id", "secret", DateTimeOffset.MaxValue);
 
-    public static async Task<TestGateway> StartAsync(TestSpace? space = null, Action<KestrelServerOptions>? kestrel = null)
+    public static async Task<TestGateway> StartAsync(TestSpace? space = null, Action<KestrelServerOptions>? kestrel = null, string? pod = null)
     {
         space ??= new TestSpace();
+        var certificate = pod is null ? space.Server : space.IssueServer(pod);
         TestGateway? self = null;
         var handler = new Forward(() => self!);
         var direct = StartDirect(space, handler, 0);
@@ -65,7 +69,7 @@ internal sealed class TestGateway : IFlowHandler, IAsyncDisposable
         });
         var web = builder.Build();
         web.UseWebSockets();
-        web.MapFlows(handler, context => context.Connection.ClientCertificate is { } certificate ? space.Identify(certificate) : null);
+        web.MapFlows(handler, context => context.Connection.ClientCertificate is { } shown ? space.Identify(shown) : null, () => self?.Unavailable);
         web.MapWebSocketTunnel();
         web.MapGet(GatewayApi.Authority, () => space.Authority.ExportCertificatePem());
         web.MapGet("/who", (HttpContext context) => context.Connection.ClientCertificate?.Subject ?? "nobody");
@@ -78,7 +82,7 @@ internal sealed class TestGateway : IFlowHandler, IAsyncDisposable
             listen.Protocols = HttpProtocols.Http1AndHttp2;
             listen.UseHttps(https =>
             {
-                https.ServerCertificate = space.Server;
+                https.ServerCertificate = certificate;
                 https.SslProtocols = SslProtocols.Tls13;
                 https.ClientCertificateMode = ClientCertificateMode.AllowCertificate;
                 https.ClientCertificateValidation = (_, _, _) => true;
@@ -93,12 +97,18 @@ internal sealed class TestGateway : IFlowHandler, IAsyncDisposable
 
     public void RestartDirect() => Direct = StartDirect(Space, new Forward(() => this), Direct.EndPoint.Port);
 
-    public async ValueTask DisposeAsync()
+    /// <summary>As a replica that was killed, while others of its space go on.</summary>
+    public async Task StopAsync()
     {
         await Direct.DisposeAsync();
         using var now = new CancellationTokenSource(TimeSpan.Zero);
         await _web.StopAsync(now.Token);
         await _web.DisposeAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync();
         Space.Dispose();
     }
 

@@ -39,6 +39,9 @@ internal sealed class TestSpace : IDisposable
 
     public TunnelTls Tls => new(Uid, Authority, () => Client);
 
+    /// <summary>Of one replica: its pod's name is what tells it from others.</summary>
+    public X509Certificate2 IssueServer(string pod) => Issue($"CN={pod}", GatewayApi.ServerName(Uid), "1.3.6.1.5.5.7.3.1", DateTimeOffset.UtcNow.AddMinutes(-5), DateTimeOffset.UtcNow.AddDays(1));
+
     public X509Certificate2 IssueClient(string name) =>
         Issue($"CN=invite:{name}, O={Uid}", null, "1.3.6.1.5.5.7.3.2", DateTimeOffset.UtcNow.AddMinutes(-5), DateTimeOffset.UtcNow.AddDays(1));
 

@@ -181,7 +181,7 @@ internal sealed class FakeLink(FakeGateway gateway) : ISpaceLink
 {
     public event Action<LinkStatus>? Changed;
 
-    public LinkStatus Status { get; private set; } = new(LinkState.Connected, DateTimeOffset.UnixEpoch, null, "direct", "gw:30443", TimeSpan.FromMilliseconds(1));
+    public LinkStatus Status { get; private set; } = new(LinkState.Connected, DateTimeOffset.UnixEpoch, null, "direct", "gw:30443", TimeSpan.FromMilliseconds(1), [], []);
 
     public HttpClient Api { get; } = new(gateway, disposeHandler: false) { BaseAddress = new Uri("https://gateway") };
 
@@ -204,6 +204,10 @@ internal sealed class FakeLink(FakeGateway gateway) : ISpaceLink
     public void SetEndpoints(IReadOnlyList<GatewayEndpoint> endpoints)
     {
     }
+
+    public IReadOnlyList<string> Pods { get; private set; } = [];
+
+    public void SetPods(IReadOnlyList<string> pods) => Pods = pods;
 
     public Task WaitUntilConnectedAsync(CancellationToken cancellationToken) => Status.State switch
     {

@@ -39,7 +39,7 @@ public sealed class ClientCertificatesTests
     [Fact]
     public void Judge_server_certificate_and_self_made_one_are_foreign()
     {
-        certificates.Judge(authority.IssueServer()).Error!.Code.ShouldBe("certificate-foreign");
+        certificates.Judge(authority.IssueServer("gateway-1")).Error!.Code.ShouldBe("certificate-foreign");
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var forged = new CertificateRequest(authority.Certificate.SubjectName, key, HashAlgorithmName.SHA256)
             .Create(authority.Certificate.SubjectName, X509SignatureGenerator.CreateForECDsa(key), time.GetUtcNow(), time.GetUtcNow().AddDays(1), [1]);

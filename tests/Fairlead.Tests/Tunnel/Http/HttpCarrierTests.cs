@@ -1,6 +1,6 @@
 using Fairlead.Contracts.Gateway;
 using Fairlead.Tunnel;
-using Fairlead.Tunnel.Direct;
+using Fairlead.Tunnel.Dial;
 using Fairlead.Tunnel.Http;
 using Fairlead.Tunnel.Link;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -13,7 +13,6 @@ public sealed class HttpCarrierTests : IAsyncLifetime
     private static readonly FlowTarget Udp = new(TransportProtocol.Udp, "echo.shop.svc", 7);
 
     private TestGateway _gateway = null!;
-    private DirectLinkCarrier _way = null!;
     private HttpCarrier _carrier = null!;
 
     private static CancellationToken Soon => new CancellationTokenSource(TimeSpan.FromSeconds(30)).Token;
@@ -21,15 +20,19 @@ public sealed class HttpCarrierTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         _gateway = await TestGateway.StartAsync();
-        _way = new DirectLinkCarrier(_gateway.Endpoint, _gateway.Space.Tls, new DirectCarrierOptions(), null, NullLogger.Instance, TimeProvider.System);
-        _carrier = new HttpCarrier(_gateway.Space.Tls.ServerName, _way.ConnectApiAsync);
+        _carrier = new HttpCarrier(_gateway.Space.Tls.ServerName, ConnectAsync);
     }
 
     public async ValueTask DisposeAsync()
     {
         await _carrier.DisposeAsync();
-        await _way.DisposeAsync();
         await _gateway.DisposeAsync();
+    }
+
+    private async Task<Stream> ConnectAsync(CancellationToken cancellationToken)
+    {
+        var transport = await ApiConnector.DialAsync(new GatewayDialer(), "127.0.0.1", _gateway.ApiPort, cancellationToken);
+        return await ApiConnector.AuthenticateAsync(transport, _gateway.Space.Tls, "the test's gateway", cancellationToken);
     }
 
     [Fact]

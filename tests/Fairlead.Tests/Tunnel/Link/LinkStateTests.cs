@@ -282,7 +282,13 @@ public sealed class LinkStateTests : IAsyncLifetime
 
         public ValueTask<FlowOpening<IDatagramFlow>> OpenDatagramsAsync(FlowTarget target, CancellationToken cancellationToken) => throw new NotSupportedException();
 
-        public Task<Stream> ConnectApiAsync(CancellationToken cancellationToken) => throw new NotSupportedException();
+        public IReadOnlyCollection<string> Replicas => [];
+
+        public IReadOnlyList<string> Pods { get; private set; } = [];
+
+        public void Expect(IReadOnlyList<string> pods) => Pods = pods;
+
+        public Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) => throw new NotSupportedException();
 
         public void Warm()
         {

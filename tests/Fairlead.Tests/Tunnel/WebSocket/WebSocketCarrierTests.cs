@@ -2,6 +2,7 @@ using System.Net;
 using Fairlead.Contracts.Gateway;
 using Fairlead.Tunnel;
 using Fairlead.Tunnel.Link;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Fairlead.Tests.Tunnel.WebSocket;
 
@@ -21,7 +22,7 @@ public sealed class WebSocketCarrierTests
             subjects.Add(incoming.Peer.Subject);
             return TestGateway.EchoAsync(incoming, token);
         };
-        await using var carrier = new WebSocketLinkCarrier(gateway.Endpoint, gateway.Space.Tls, null);
+        await using var carrier = new WebSocketLinkCarrier(gateway.Endpoint, gateway.Space.Tls, null, NullLogger.Instance, TimeProvider.System);
         for (var seed = 0; seed < 5; seed++)
         {
             await FlowProperties.EchoesRandomChunksAsync((await carrier.OpenAsync(Target, null, Soon)).Flow.ShouldNotBeNull(), seed, 600_000);
@@ -35,7 +36,7 @@ public sealed class WebSocketCarrierTests
     {
         await using var gateway = await TestGateway.StartAsync();
         await using var proxy = new ConnectProxy("u", "p");
-        await using var carrier = new WebSocketLinkCarrier(gateway.Endpoint, gateway.Space.Tls, new WebProxy($"http://127.0.0.1:{proxy.Port}") { Credentials = new NetworkCredential("u", "p") });
+        await using var carrier = new WebSocketLinkCarrier(gateway.Endpoint, gateway.Space.Tls, new WebProxy($"http://127.0.0.1:{proxy.Port}") { Credentials = new NetworkCredential("u", "p") }, NullLogger.Instance, TimeProvider.System);
         await carrier.PingAsync(Soon);
         proxy.Targets.ShouldBe([$"127.0.0.1:{gateway.ApiPort}"]);
     }
@@ -45,7 +46,7 @@ public sealed class WebSocketCarrierTests
     {
         await using var gateway = await TestGateway.StartAsync();
         await using var proxy = new CuttingProxy(gateway.ApiPort);
-        await using var carrier = new WebSocketLinkCarrier(new GatewayEndpoint("127.0.0.1", proxy.Port, 0), gateway.Space.Tls, null);
+        await using var carrier = new WebSocketLinkCarrier(new GatewayEndpoint("127.0.0.1", proxy.Port, 0), gateway.Space.Tls, null, NullLogger.Instance, TimeProvider.System);
         await using var flow = (await carrier.OpenAsync(Target, null, Soon)).Flow.ShouldNotBeNull();
         await flow.WriteAsync(new byte[10], Soon);
         (await flow.ReadAsync(new byte[10], Soon)).ShouldBeGreaterThan(0);
@@ -60,6 +61,8 @@ public sealed class WebSocketCarrierTests
         await using var link = new TunnelLink(
             new TunnelLinkOptions { Endpoints = [gateway.Endpoint with { DataPort = 0 }], Tls = gateway.Space.Tls },
             Microsoft.Extensions.Logging.Abstractions.NullLogger<TunnelLink>.Instance);
+        link.Start();
+        await link.WaitUntilConnectedAsync(Soon);
         (await link.Api.GetAsync(GatewayApi.Tunnel, Soon)).StatusCode.ShouldBe(HttpStatusCode.BadRequest);
     }
 

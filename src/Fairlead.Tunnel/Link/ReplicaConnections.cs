@@ -1,0 +1,314 @@
+using Fairlead.Tunnel.Tls;
+using Microsoft.Extensions.Logging;
+
+namespace Fairlead.Tunnel.Link;
+
+/// <summary>A connection that lasts, to one replica.</summary>
+internal interface IReplicaConnection : IAsyncDisposable
+{
+    /// <summary>Empty where the gateway doesn't say.</summary>
+    string Replica { get; }
+
+    /// <summary>New flows may go by it; false once its end or the replica's was seen.</summary>
+    bool IsUsable { get; }
+
+    /// <summary>Nothing goes by it any more.</summary>
+    bool IsIdle { get; }
+
+    /// <exception cref="CarrierException">The replica does not answer, or goes away.</exception>
+    Task PingAsync(CancellationToken cancellationToken);
+
+    /// <summary>It is not used for anything new; what waits for its answer is let go when it was lost.</summary>
+    void Retire(bool lost);
+}
+
+/// <summary>
+/// Connections to the gateway's replicas: as many as wanted, to two different replicas where there are two. All are pinged; one that stays silent or
+/// drains is retired and replaced. Connections are dialled one at a time.
+/// </summary>
+/// <param name="dial">Makes one more; told the replicas that the usable ones lead to.</param>
+/// <param name="width">How many to keep.</param>
+internal sealed partial class ReplicaConnections<T>(Func<IReadOnlyList<string>, CancellationToken, Task<T>> dial, int width, ILogger logger, TimeProvider time) : IAsyncDisposable
+    where T : class, IReplicaConnection
+{
+    /// <summary>Two heartbeats of the link, and well below its two seconds.</summary>
+    internal static readonly TimeSpan Patience = TimeSpan.FromSeconds(1.2);
+
+    /// <summary>Dials that may find no second replica behind a load balancer; half of them do when it chooses at random.</summary>
+    private const int MaxProbes = 8;
+
+    private static readonly TimeSpan DialPatience = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
+
+    /// <summary>Flows on a connection that was lost may live if the path comes back; then their own end or TCP's limits are due.</summary>
+    private static readonly TimeSpan RetiredLife = TimeSpan.FromSeconds(60);
+
+    private readonly Lock _lock = new();
+    private readonly SemaphoreSlim _dialing = new(1, 1);
+    private readonly CancellationTokenSource _stop = new();
+    private readonly List<T> _usable = [];
+    private readonly List<(T Connection, long Since)> _retired = [];
+    private readonly Dictionary<T, Task<CarrierException?>> _pings = [];
+    private Task _growing = Task.CompletedTask;
+    private TimeSpan _pause = FirstPause;
+    private long _notBefore;
+    private int _expected;
+    private int _probes;
+
+    public IReadOnlyList<T> Usable
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return [.. _usable.Where(c => c.IsUsable)];
+            }
+        }
+    }
+
+    public IReadOnlyList<string> Replicas => [.. Usable.Select(c => c.Replica)];
+
+    /// <summary>Looks for a second replica where there are two.</summary>
+    public void Expect(int replicas)
+    {
+        lock (_lock)
+        {
+            _expected = replicas;
+            _probes = 0;
+            _notBefore = 0;
+        }
+    }
+
+    /// <summary>One more connection, or one that came while this waited for its turn.</summary>
+    /// <exception cref="CarrierException">None could be had.</exception>
+    public async Task<T> AddAsync(Func<T, bool> suitable, CancellationToken cancellationToken)
+    {
+        await _dialing.WaitAsync(cancellationToken);
+        try
+        {
+            if (Usable.FirstOrDefault(suitable) is { } known)
+            {
+                return known;
+            }
+
+            var made = await dial(Replicas, cancellationToken);
+            lock (_lock)
+            {
+                _usable.Add(made);
+            }
+
+            return made;
+        }
+        finally
+        {
+            _dialing.Release();
+        }
+    }
+
+    /// <summary>Pings every connection; returns with the first answer, or when a new connection was made.</summary>
+    /// <exception cref="CarrierException">No replica answers.</exception>
+    public async Task PingAsync(CancellationToken cancellationToken)
+    {
+        CarrierException? refusal = null;
+        while (true)
+        {
+            var pings = Usable.Select(PingOnce).ToList();
+            if (pings.Count == 0)
+            {
+                if (refusal is { Refused: true })
+                {
+                    throw refusal;
+                }
+
+                await AddAsync(_ => true, cancellationToken);
+                break;
+            }
+
+            var answered = false;
+            while (!answered && pings.Count > 0)
+            {
+                var done = await Task.WhenAny(pings).WaitAsync(cancellationToken);
+                pings.Remove(done);
+                answered = await done is not { } failure;
+                refusal = answered ? refusal : await done;
+            }
+
+            if (answered)
+            {
+                break;
+            }
+        }
+
+        Maintain();
+    }
+
+    /// <param name="lost">It is silent or ended; else it drains, and what is open on it may go on.</param>
+    public void Retire(T connection, bool lost)
+    {
+        lock (_lock)
+        {
+            if (!_usable.Remove(connection))
+            {
+                return;
+            }
+
+            _retired.Add((connection, time.GetTimestamp()));
+            _probes = 0;
+            _notBefore = 0;
+        }
+
+        LogRetired(connection.Replica, lost ? "lost" : "draining");
+        connection.Retire(lost);
+    }
+
+    /// <summary>Nothing of what is there is used again.</summary>
+    public void RetireAll()
+    {
+        foreach (var connection in Usable)
+        {
+            Retire(connection, lost: true);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await _growing;
+        T[] all;
+        lock (_lock)
+        {
+            all = [.. _usable, .. _retired.Select(r => r.Connection)];
+            _usable.Clear();
+            _retired.Clear();
+        }
+
+        foreach (var connection in all)
+        {
+            await connection.DisposeAsync();
+        }
+
+        _stop.Dispose();
+    }
+
+    /// <summary>One ping at a time on each connection; one that is under way is joined.</summary>
+    /// <returns>Null when it was answered; else the connection is retired.</returns>
+    private Task<CarrierException?> PingOnce(T connection)
+    {
+        lock (_lock)
+        {
+            if (!_pings.TryGetValue(connection, out var running))
+            {
+                running = _pings[connection] = Task.Run(() => JudgeAsync(connection));
+            }
+
+            return running;
+        }
+    }
+
+    private async Task<CarrierException?> JudgeAsync(T connection)
+    {
+        using var patience = new CancellationTokenSource(Patience, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, _stop.Token);
+        try
+        {
+            await connection.PingAsync(either.Token);
+            return null;
+        }
+        catch (Exception e) when (e is CarrierException or OperationCanceledException)
+        {
+            var failure = LinkProblems.Of(e, connection.Replica);
+            Retire(connection, lost: failure.Error.Code != LinkProblems.DrainingCode);
+            return failure;
+        }
+        finally
+        {
+            lock (_lock)
+            {
+                _pings.Remove(connection);
+            }
+        }
+    }
+
+    /// <summary>Sweeps what ended, and grows towards the width and the second replica.</summary>
+    private void Maintain()
+    {
+        List<T> over;
+        lock (_lock)
+        {
+            foreach (var ended in _usable.Where(c => !c.IsUsable).ToArray())
+            {
+                _usable.Remove(ended);
+                _retired.Add((ended, time.GetTimestamp()));
+            }
+
+            over = [.. _retired.Where(r => r.Connection.IsIdle || time.GetElapsedTime(r.Since) > RetiredLife).Select(r => r.Connection)];
+            _retired.RemoveAll(r => over.Contains(r.Connection));
+            if (_growing.IsCompleted && time.GetTimestamp() >= _notBefore && !_stop.IsCancellationRequested && (_usable.Count < width || MissesReplica()))
+            {
+                _growing = Task.Run(() => GrowAsync(over));
+                return;
+            }
+        }
+
+        // Nothing awaits a connection that nobody uses: its disposal can't block.
+        over.ForEach(connection => _ = connection.DisposeAsync().AsTask());
+    }
+
+    /// <summary>Under the lock.</summary>
+    private bool MissesReplica() => _expected > 1 && _probes < MaxProbes && _usable.Select(c => c.Replica).Distinct().Count() < 2;
+
+    private async Task GrowAsync(List<T> over)
+    {
+        foreach (var connection in over)
+        {
+            await connection.DisposeAsync();
+        }
+
+        using var deadline = new CancellationTokenSource(DialPatience, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, _stop.Token);
+        var gained = false;
+        try
+        {
+            await _dialing.WaitAsync(either.Token);
+            try
+            {
+                var made = await dial(Replicas, either.Token);
+                lock (_lock)
+                {
+                    _probes++;
+                    gained = _usable.Count < width || _usable.TrueForAll(c => c.Replica != made.Replica);
+                    if (gained)
+                    {
+                        _usable.Add(made);
+                    }
+                }
+
+                if (!gained)
+                {
+                    await made.DisposeAsync();
+                }
+            }
+            finally
+            {
+                _dialing.Release();
+            }
+        }
+        catch (Exception e) when (e is CarrierException or OperationCanceledException)
+        {
+            LogNotGrown(e.Message);
+        }
+
+        lock (_lock)
+        {
+            _pause = gained ? FirstPause : _pause * 2 < LongestPause ? _pause * 2 : LongestPause;
+            _notBefore = gained ? 0 : time.GetTimestamp() + (long)(_pause.TotalSeconds * time.TimestampFrequency);
+        }
+    }
+
+    [LoggerMessage(EventId = 311, Level = LogLevel.Information, Message = "No new flows to replica '{Replica}': {Why}")]
+    private partial void LogRetired(string replica, string why);
+
+    [LoggerMessage(EventId = 312, Level = LogLevel.Debug, Message = "No further connection: {Why}")]
+    private partial void LogNotGrown(string why);
+}

@@ -1,0 +1,257 @@
+using System.Diagnostics;
+using System.Net.NetworkInformation;
+using Fairlead.Contracts.Errors;
+using Fairlead.Contracts.Gateway;
+using Fairlead.Contracts.Local;
+using Fairlead.Tunnel.Tls;
+
+namespace Fairlead.Tunnel.Link;
+
+/// <summary>Which way the link takes: several are tried at a time, each with a head start before the next best (as RFC 8305), and better ones again later.</summary>
+public sealed partial class TunnelLink
+{
+    /// <summary>A better way that only lost the race shows itself soon; one that is shut costs little to try now and then.</summary>
+    private static readonly TimeSpan FirstLook = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan RarestLook = TimeSpan.FromSeconds(60);
+
+    private volatile bool _lookNow;
+
+    private IEnumerable<ICarrier> MakeCarriers(GatewayEndpoint endpoint)
+    {
+        if (endpoint.DataPort > 0)
+        {
+            yield return new DirectLinkCarrier(endpoint, _options.Tls, _options.Direct, _options.Proxy, _logger, _time);
+        }
+
+        yield return new WebSocketLinkCarrier(endpoint, _options.Tls, _options.Proxy, _logger, _time);
+    }
+
+    private PortForwardLinkCarrier? MakeLast() =>
+        _options.Pods is { } pods ? new PortForwardLinkCarrier(pods, _options.PodNames, _options.PodPort, _options.Tls, _logger, _time) : null;
+
+    /// <summary>Connects by the first way that answers, and stays until no way of it does.</summary>
+    /// <returns>Why there is no link (any more).</returns>
+    private async Task<CarrierException> ConnectAsync(Backoff backoff)
+    {
+        CarrierException problem;
+        (ICarrier Carrier, TimeSpan Trip)? found;
+        try
+        {
+            (found, problem) = await RaceAsync(_carriers.Current);
+        }
+        finally
+        {
+            _lookNow = false;
+        }
+
+        if (found is not { } way)
+        {
+            return problem;
+        }
+
+        backoff.Reset();
+        NetworkChange.NetworkAddressChanged += OnNetworkChanged;
+        try
+        {
+            return await WatchAsync(way.Carrier, way.Trip);
+        }
+        finally
+        {
+            NetworkChange.NetworkAddressChanged -= OnNetworkChanged;
+        }
+    }
+
+    private void OnNetworkChanged(object? sender, EventArgs e) => _lookNow = true;
+
+    /// <summary>Starts the ways in order, the next one when the last has failed or had its head start; the first to answer wins, the others are given up.</summary>
+    private async Task<((ICarrier Carrier, TimeSpan Trip)? Found, CarrierException Problem)> RaceAsync(IReadOnlyList<ICarrier> carriers)
+    {
+        var problem = new CarrierException(new ErrorInfo(ErrorCategory.NotConnected, "no-endpoint", "The space has no endpoint to connect to", null, "Join again with a new token."), refused: true);
+        using var enough = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
+        var running = new List<Task<Attempt>>();
+        var first = true;
+        var next = 0;
+        Attempt? won = null;
+        while (won is null && (next < carriers.Count || running.Count > 0))
+        {
+            if (next < carriers.Count)
+            {
+                running.Add(AttemptAsync(carriers[next++], _options.ConnectTimeout, enough.Token));
+            }
+
+            // With a way still to start, waiting ends with its head start.
+            using var waiting = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
+            Task headStart = next < carriers.Count ? Task.Delay(_options.HeadStart, _time, waiting.Token) : Task.Delay(Timeout.Infinite, waiting.Token);
+            await Task.WhenAny([.. running, headStart]);
+            await waiting.CancelAsync();
+            _stop.Token.ThrowIfCancellationRequested();
+            foreach (var done in running.Where(r => r.IsCompleted).ToArray())
+            {
+                running.Remove(done);
+                var attempt = await done;
+                if (attempt.Problem is null)
+                {
+                    won ??= attempt;
+                }
+                else if (first || (attempt.Problem.Refused && !problem.Refused))
+                {
+                    // A refusal says more than a port that is closed.
+                    problem = attempt.Problem;
+                    first = false;
+                }
+            }
+        }
+
+        await enough.CancelAsync();
+        await Task.WhenAll(running);
+        return (won is { } winner ? (winner.Carrier, winner.Trip) : null, problem);
+    }
+
+    private async Task<Attempt> AttemptAsync(ICarrier carrier, TimeSpan limit, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var trip = await PingAsync(carrier, limit, cancellationToken);
+            _carriers.Remember(carrier, null);
+            return new Attempt(carrier, trip, null);
+        }
+        catch (OperationCanceledException)
+        {
+            // Another way won; nothing is known of this one.
+            return new Attempt(carrier, default, new CarrierException(LinkProblems.NotYet, refused: false));
+        }
+        catch (CarrierException e)
+        {
+            _carriers.Remember(carrier, e.Error);
+            await carrier.QuiesceAsync();
+            return new Attempt(carrier, default, e);
+        }
+    }
+
+    /// <summary>Pings until the path is silent for too long or the gateway refuses; meanwhile looks for a better way.</summary>
+    private async Task<CarrierException> WatchAsync(ICarrier carrier, TimeSpan smoothed)
+    {
+        Use(carrier, smoothed);
+        var patience = _options.HeartbeatTimeout - _options.HeartbeatInterval;
+        var heard = _time.GetTimestamp();
+        var lookInterval = FirstLook;
+        var looked = heard;
+        Task<Attempt?>? looking = null;
+        using var gone = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
+        try
+        {
+            while (true)
+            {
+                await Task.Delay(_options.HeartbeatInterval, _time, _stop.Token);
+                if (looking is { IsCompleted: true })
+                {
+                    if (await looking is { } better)
+                    {
+                        // Flows that are open stay where they are.
+                        (carrier, smoothed, lookInterval) = (better.Carrier, better.Trip, FirstLook);
+                        Use(carrier, smoothed);
+                        heard = _time.GetTimestamp();
+                    }
+                    else
+                    {
+                        Tell(carrier, smoothed, changed: true);
+                    }
+
+                    (looking, looked) = (null, _time.GetTimestamp());
+                }
+                else if (looking is null && (_lookNow || _time.GetElapsedTime(looked) > lookInterval) && _carriers.BetterThan(carrier) is { Count: > 0 } better)
+                {
+                    lookInterval = _lookNow ? FirstLook : lookInterval * 2 < RarestLook ? lookInterval * 2 : RarestLook;
+                    _lookNow = false;
+                    looking = LookAsync(better, gone.Token);
+                }
+
+                try
+                {
+                    // RFC 6298 §2: an eighth of each new sample.
+                    smoothed += (await PingAsync(carrier, patience, _stop.Token) - smoothed) / 8;
+                    heard = _time.GetTimestamp();
+                    Tell(carrier, smoothed, changed: false);
+                }
+                catch (CarrierException e) when (!e.Refused && _time.GetElapsedTime(heard) < _options.HeartbeatTimeout && !IsTimeout(e))
+                {
+                    // The ping's own connection ended: a replica that restarts, a proxy that tires. The next one dials anew, perhaps another replica.
+                    LogPingFailed(e.Message);
+                }
+                catch (CarrierException e)
+                {
+                    _carriers.Remember(carrier, e.Error);
+                    await carrier.QuiesceAsync();
+                    return e;
+                }
+            }
+        }
+        finally
+        {
+            await gone.CancelAsync();
+            if (looking is not null)
+            {
+                await looking;
+            }
+        }
+    }
+
+    /// <summary>One after the other: there is a link, and no hurry.</summary>
+    /// <returns>Null when none of them answers.</returns>
+    private async Task<Attempt?> LookAsync(IReadOnlyList<ICarrier> better, CancellationToken cancellationToken)
+    {
+        foreach (var carrier in better)
+        {
+            var attempt = await AttemptAsync(carrier, _options.ConnectTimeout, cancellationToken);
+            if (attempt.Problem is null)
+            {
+                return attempt;
+            }
+
+            LogPingFailed(attempt.Problem.Message);
+        }
+
+        return null;
+    }
+
+    private void Use(ICarrier carrier, TimeSpan trip)
+    {
+        Set(LinkState.Connected, carrier, null, trip);
+        LogUp(carrier.Name, carrier.Where, trip.TotalMilliseconds);
+        carrier.Warm();
+    }
+
+    /// <summary>Of a link that stays up.</summary>
+    private void Tell(ICarrier carrier, TimeSpan trip, bool changed)
+    {
+        if (changed || !carrier.Replicas.Order().SequenceEqual(_status.Replicas.Order()))
+        {
+            Set(LinkState.Connected, carrier, null, trip);
+        }
+        else
+        {
+            _status = _status with { RoundTrip = trip };
+        }
+    }
+
+    private async Task<TimeSpan> PingAsync(ICarrier carrier, TimeSpan limit, CancellationToken cancellationToken)
+    {
+        using var timeout = new CancellationTokenSource(limit, _time);
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
+        var started = Stopwatch.GetTimestamp();
+        try
+        {
+            await carrier.PingAsync(deadline.Token);
+            return Stopwatch.GetElapsedTime(started);
+        }
+        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw LinkProblems.Of(e, carrier.Where);
+        }
+    }
+
+    private static bool IsTimeout(CarrierException e) => e.InnerException is OperationCanceledException;
+
+    /// <param name="Problem">Null: it answered.</param>
+    private sealed record Attempt(ICarrier Carrier, TimeSpan Trip, CarrierException? Problem);
+}

@@ -1,0 +1,213 @@
+using System.Net.Sockets;
+using Fairlead.Contracts.Errors;
+using Fairlead.Contracts.Gateway;
+using Fairlead.Tunnel;
+using Fairlead.Tunnel.Link;
+using Fairlead.Tunnel.Tls;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Fairlead.Tests.Tunnel.Link;
+
+/// <summary>Two replicas of a gateway that are reached by the names of their pods.</summary>
+public sealed class PortForwardLinkCarrierTests : IAsyncLifetime, IPodDialer
+{
+    private static readonly FlowTarget Tcp = new(TransportProtocol.Tcp, "echo.shop.svc", 7);
+
+    private readonly TestSpace _space = new();
+    private readonly Dictionary<string, TestGateway> _pods = [];
+    private PortForwardLinkCarrier _carrier = null!;
+    private FairleadException? _refusal;
+
+    private static CancellationToken Soon => new CancellationTokenSource(TimeSpan.FromSeconds(20)).Token;
+
+    public async ValueTask InitializeAsync()
+    {
+        _pods["a"] = await TestGateway.StartAsync(_space, pod: "a");
+        _pods["b"] = await TestGateway.StartAsync(_space, pod: "b");
+        _carrier = new PortForwardLinkCarrier(this, ["a", "b"], TunnelLinkOptions.DefaultPodPort, _space.Tls, NullLogger.Instance, TimeProvider.System);
+        _carrier.Expect(["a", "b"]);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _carrier.DisposeAsync();
+        foreach (var gateway in _pods.Values)
+        {
+            await gateway.StopAsync();
+        }
+
+        _space.Dispose();
+    }
+
+    [Fact]
+    public async Task Flows_go_through_the_api_server_and_the_carrier_says_so()
+    {
+        await _carrier.PingAsync(Soon);
+        await EchoAsync();
+        _carrier.Where.ShouldBe("https://api");
+    }
+
+    [Fact]
+    public async Task Carrier_comes_to_hold_connections_to_both_replicas()
+    {
+        await HoldBothAsync();
+        _carrier.Replicas.Order().ShouldBe(["a", "b"]);
+    }
+
+    [Fact]
+    public async Task Replica_that_is_lost_costs_no_new_flow()
+    {
+        await HoldBothAsync();
+        await _pods["a"].StopAsync();
+        for (var i = 0; i < 20; i++)
+        {
+            await EchoAsync();
+        }
+
+        await _carrier.PingAsync(Soon);
+        _carrier.Replicas.ShouldBe(["b"]);
+    }
+
+    [Fact]
+    public async Task Replica_that_drains_gets_no_new_flow_and_keeps_those_it_has()
+    {
+        await HoldBothAsync();
+        var held = new List<IFlow>();
+        for (var i = 0; i < 8; i++)
+        {
+            held.Add((await _carrier.OpenAsync(Tcp, null, Soon)).Flow.ShouldNotBeNull());
+        }
+
+        var refused = 0;
+        _pods["a"].Unavailable = "draining";
+        _pods["a"].Handler = async (flow, token) =>
+        {
+            Interlocked.Increment(ref refused);
+            await flow.RefuseAsync(new FlowRefusal(FlowFailure.Draining, "the gateway is going away"), token);
+        };
+        for (var i = 0; i < 20; i++)
+        {
+            await EchoAsync();
+        }
+
+        refused.ShouldBeLessThan(5);
+        foreach (var flow in held)
+        {
+            await flow.WriteAsync("still here"u8.ToArray(), Soon);
+            await flow.CompleteWritesAsync(Soon);
+            (await FlowReading.ToEndAsync(flow)).ShouldBe("still here"u8.ToArray());
+            await flow.DisposeAsync();
+        }
+    }
+
+    [Fact]
+    public async Task Replica_that_starts_is_not_asked_for_anything_yet()
+    {
+        _pods["a"].Unavailable = "the cluster is not known yet";
+        await Should.NotThrowAsync(async () =>
+        {
+            while (_carrier.Replicas.Count == 0)
+            {
+                await Shown(_carrier.PingAsync(Soon));
+            }
+        });
+        _carrier.Replicas.ShouldBe(["b"]);
+
+        static async Task Shown(Task ping)
+        {
+            try
+            {
+                await ping;
+            }
+            catch (CarrierException e)
+            {
+                e.Error.Code.ShouldBe(LinkProblems.DrainingCode);
+            }
+        }
+    }
+
+    [Fact]
+    public async Task Refusal_of_the_cluster_is_the_carrier_s()
+    {
+        _refusal = new FairleadException(ErrorCategory.Denied, "cluster-rights-missing", "Your rights in the cluster do not suffice");
+        (await Should.ThrowAsync<CarrierException>(() => _carrier.PingAsync(Soon))).Error.ShouldBe(_refusal.Error);
+        (await _carrier.OpenAsync(Tcp, null, Soon)).Refusal!.Failure.ShouldBe(FlowFailure.LinkDown);
+    }
+
+    [Fact]
+    public async Task Two_hundred_stalled_flows_and_a_busy_one_delay_no_new_flow()
+    {
+        await HoldBothAsync();
+        var full = new byte[4 << 20];
+        var stalled = new List<IFlow>();
+        foreach (var gateway in _pods.Values)
+        {
+            gateway.Handler = async (incoming, token) =>
+            {
+                if (incoming.Target.Port != 9)
+                {
+                    await TestGateway.EchoAsync(incoming, token);
+                    return;
+                }
+
+                await using var far = await incoming.AcceptAsync(token);
+                await far.WriteAsync(full, token);
+            };
+        }
+
+        for (var i = 0; i < 200; i++)
+        {
+            var flow = (await _carrier.OpenAsync(Tcp with { Port = 9 }, null, Soon)).Flow.ShouldNotBeNull();
+            (await flow.ReadAsync(new byte[1], Soon)).ShouldBe(1);
+            stalled.Add(flow);
+        }
+
+        for (var i = 0; i < 20; i++)
+        {
+            await EchoAsync();
+        }
+
+        foreach (var flow in stalled)
+        {
+            flow.Abort(FlowFailure.Reset);
+            await flow.DisposeAsync();
+        }
+    }
+
+    public async Task<PodConnection> DialAsync(string? pod, int port, CancellationToken cancellationToken)
+    {
+        if (_refusal is not null)
+        {
+            throw _refusal;
+        }
+
+        port.ShouldBe(TunnelLinkOptions.DefaultPodPort);
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            await socket.ConnectAsync("127.0.0.1", _pods[pod ?? "a"].ApiPort, cancellationToken);
+            return new PodConnection(new NetworkStream(socket, ownsSocket: true), "https://api");
+        }
+        catch (SocketException e)
+        {
+            socket.Dispose();
+            throw new FairleadException(ErrorCategory.Failed, "cluster-refused", "The cluster refused", e.Message, inner: e);
+        }
+    }
+
+    private async Task HoldBothAsync()
+    {
+        while (_carrier.Replicas.Count < 2)
+        {
+            await _carrier.PingAsync(Soon);
+        }
+    }
+
+    private async Task EchoAsync()
+    {
+        await using var flow = (await _carrier.OpenAsync(Tcp, null, Soon)).Flow.ShouldNotBeNull();
+        await flow.WriteAsync("hello"u8.ToArray(), Soon);
+        await flow.CompleteWritesAsync(Soon);
+        (await FlowReading.ToEndAsync(flow)).ShouldBe("hello"u8.ToArray());
+    }
+}
