@@ -153,6 +153,7 @@ internal sealed partial class Space : IAsyncDisposable
         lock (recordGate)
         {
             Record = Record with { Cluster = enrolled.Cluster, Pods = enrolled.Pods };
+            Link.SetPods(enrolled.Pods.Names);
             if (enrolled.Facts.Endpoints.Count is > 0 and <= 16 && !enrolled.Facts.Endpoints.SequenceEqual(Record.Endpoints))
             {
                 Record = Record with { Endpoints = enrolled.Facts.Endpoints };
