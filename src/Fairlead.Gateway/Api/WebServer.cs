@@ -106,6 +106,12 @@ internal sealed class WebServer(
         kestrel.Limits.MaxRequestBodySize = null;
         kestrel.Limits.ConfigureForFlows();
         kestrel.Listen(new IPEndPoint(options.Address, options.ApiPort), ConfigureTls);
+        if (!IPAddress.IsLoopback(options.Address) && !options.Address.Equals(IPAddress.Any) && !options.Address.Equals(IPAddress.IPv6Any))
+        {
+            // Nodes dial the loopback address of a pod for a port-forward (as containerd's and CRI-O's streaming servers do).
+            kestrel.Listen(new IPEndPoint(IPAddress.Loopback, options.ApiPort), ConfigureTls);
+        }
+
         kestrel.Listen(new WebSocketTunnelEndPoint(), ConfigureTls);
         kestrel.Listen(new IPEndPoint(options.Address, options.HealthPort), ConfigureHealth);
         if (!options.Address.Equals(IPAddress.Any) && !IPAddress.IsLoopback(options.Address))

@@ -29,7 +29,7 @@ internal sealed class DirectLinkCarrier : ICarrier
         _direct = new DirectCarrier(new DnsEndPoint(endpoint.Host, endpoint.DataPort), tls, options, logger, time, proxy);
         _api = new HttpLanes(
             (_, cancellationToken) => ApiConnector.DialAsync(dialer, endpoint.Host, endpoint.ApiPort, cancellationToken), tls, () => $"{endpoint.Host}:{endpoint.ApiPort}", ApiWidth, logger, time);
-        _pings = new ReplicaConnections<PingConnection>((_, cancellationToken) => PingConnection.OpenAsync(_direct, Doubt, cancellationToken), width: 1, logger, time);
+        _pings = new ReplicaConnections<PingConnection>((_, cancellationToken) => PingConnection.OpenAsync(_direct, LeaveReplica, cancellationToken), width: 1, logger, time);
     }
 
     public string Name => CarrierNames.Direct;
@@ -83,16 +83,21 @@ internal sealed class DirectLinkCarrier : ICarrier
         _doubt.Dispose();
     }
 
-    private void Doubt()
+    /// <summary>A replica gets no new flows. One that drains answers the opens that are under way, so only a silent one's are given up.</summary>
+    private void LeaveReplica(bool silent)
     {
         _direct.ClearIdle();
+        if (!silent)
+        {
+            return;
+        }
 
         // Not disposed: an open may be linking itself to it at this moment, and without a timer it holds nothing.
         Interlocked.Exchange(ref _doubt, new CancellationTokenSource()).Cancel();
     }
 
     /// <summary>A connection for pings, over the same port, TLS and server loop as flows.</summary>
-    private sealed class PingConnection(DirectCarrier carrier, DirectConnection connection, Action lost) : IReplicaConnection
+    private sealed class PingConnection(DirectCarrier carrier, DirectConnection connection, Action<bool> left) : IReplicaConnection
     {
         private long _number;
         private volatile bool _retired;
@@ -103,9 +108,9 @@ internal sealed class DirectLinkCarrier : ICarrier
 
         public bool IsIdle => true;
 
-        public static async Task<PingConnection> OpenAsync(DirectCarrier carrier, Action lost, CancellationToken cancellationToken)
+        public static async Task<PingConnection> OpenAsync(DirectCarrier carrier, Action<bool> left, CancellationToken cancellationToken)
         {
-            var made = new PingConnection(carrier, await carrier.DialAsync(cancellationToken), lost);
+            var made = new PingConnection(carrier, await carrier.DialAsync(cancellationToken), left);
             try
             {
                 await made.PingAsync(cancellationToken);
@@ -120,10 +125,10 @@ internal sealed class DirectLinkCarrier : ICarrier
 
         public Task PingAsync(CancellationToken cancellationToken) => carrier.PingAsync(connection, _number++, cancellationToken);
 
-        public void Retire(bool silent)
+        public void Retire(bool lost)
         {
             _retired = true;
-            lost();
+            left(lost);
         }
 
         public ValueTask DisposeAsync() => connection.DisposeAsync();

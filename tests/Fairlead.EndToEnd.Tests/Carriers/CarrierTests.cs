@@ -1,0 +1,81 @@
+using Fairlead.EndToEnd.Tests.Harness;
+using Fairlead.EndToEnd.Tests.Identity;
+using Fairlead.Testbed;
+
+namespace Fairlead.EndToEnd.Tests.Carriers;
+
+/// <summary>Which way the daemon takes, and what becomes of flows when replicas, companions and ways go.</summary>
+[Collection(Disturbing.Name)]
+public sealed class CarrierTests(SharedCluster cluster) : ClusterTest(cluster)
+{
+    private const string Gateways = "app.kubernetes.io/name=fairlead-gateway";
+
+    [Fact]
+    public async Task Laptop_that_reaches_only_the_api_server_is_carried_by_it_until_a_better_way_opens()
+    {
+        var laptop = await NewLaptopAsync();
+        var erin = await ClusterUser.CreateAsync(Cluster, laptop, "erin");
+        try
+        {
+            await erin.LetConsumeAsync("shop");
+            (await Cluster.KubectlAsync("create", "role", "erin-forward", "-n", "fairlead", "--verb=get,create", "--resource=pods/portforward")).ShouldSucceed();
+            (await Cluster.KubectlAsync("create", "rolebinding", "erin-forward", "-n", "fairlead", "--role=erin-forward", $"--user={erin.Account}")).ShouldSucceed();
+            (await laptop.Host.RunAsync("nft", "add table inet shut; add chain inet shut out { type filter hook output priority 0; }; add rule inet shut out tcp dport { 30443, 30444 } drop")).ShouldSucceed();
+            (await erin.JoinAsync()).ShouldSucceed();
+            await CarrierBecomesAsync(erin, "port-forward");
+            (await erin.FairleadAsync("consume", "shop/*")).ShouldSucceed();
+            for (var i = 0; i < 20; i++)
+            {
+                (await laptop.CurlAsync("http://frontend.shop/")).ShouldSucceed();
+            }
+
+            await Shell.EventuallyAsync("it says why", async () => (await erin.FairleadAsync("space", "show")).Text is var text
+                && text.Contains("30444 does not answer", StringComparison.Ordinal) && text.Contains("port-forward through https://", StringComparison.Ordinal));
+
+            // Its companion is killed: told, and started again by the very command that tells it.
+            (await laptop.Host.ShellAsync("for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline 2>/dev/null | grep -q '[f]airlead companion' && kill -9 ${p#/proc/}; done; true")).ShouldSucceed();
+            await Shell.EventuallyAsync("the status names the companion", async () => (await erin.FairleadAsync("status")).Output.Contains("companion"));
+            await Shell.EventuallyAsync("it is back", async () => (await laptop.CurlAsync("http://frontend.shop/")).ExitCode == 0);
+            await CarrierBecomesAsync(erin, "port-forward");
+
+            (await laptop.Host.RunAsync("nft", "delete", "table", "inet", "shut")).ShouldSucceed();
+            await CarrierBecomesAsync(erin, "direct", TimeSpan.FromSeconds(75));
+            (await laptop.CurlAsync("http://frontend.shop/")).ShouldSucceed();
+        }
+        finally
+        {
+            await erin.RemoveAsync();
+            await Cluster.KubectlAsync("delete", "role,rolebinding", "erin-forward", "-n", "fairlead");
+        }
+    }
+
+    [Fact]
+    public async Task New_flows_go_on_while_gateways_are_upgraded_and_when_one_is_killed()
+    {
+        (await Cluster.KubectlAsync("scale", "-n", "fairlead", "deploy/fairlead-gateway", "--replicas=2")).ShouldSucceed();
+        (await Cluster.KubectlAsync("rollout", "status", "-n", "fairlead", "deploy/fairlead-gateway", "--timeout=60s")).ShouldSucceed();
+        var laptop = await NewMemberAsync();
+        await laptop.ConsumeAsync("shop/frontend");
+        await Shell.EventuallyAsync("two replicas are held", async () => (await laptop.SpaceAsync()).GetProperty("replicas").GetArrayLength() == 2, TimeSpan.FromSeconds(60));
+
+        var upgraded = RequestAsync(laptop);
+        (await Cluster.KubectlAsync("rollout", "restart", "-n", "fairlead", "deploy/fairlead-gateway")).ShouldSucceed();
+        (await Cluster.KubectlAsync("rollout", "status", "-n", "fairlead", "deploy/fairlead-gateway", "--timeout=90s")).ShouldSucceed();
+        (await upgraded).ShouldBe("0 failed");
+
+        await Shell.EventuallyAsync("two replicas are held again", async () => (await laptop.SpaceAsync()).GetProperty("replicas").GetArrayLength() == 2, TimeSpan.FromSeconds(60));
+        var pod = (await Cluster.KubectlAsync("get", "pods", "-n", "fairlead", "-l", Gateways, "-o", "jsonpath={.items[0].metadata.name}")).Text;
+        var killed = RequestAsync(laptop);
+        (await Cluster.KubectlAsync("delete", "pod", "-n", "fairlead", pod, "--grace-period=0", "--force")).ShouldSucceed();
+
+        // The one that was under way at that moment may be reset: its first bytes had been sent, and are not sent twice.
+        (await killed).ShouldBeOneOf("0 failed", "1 failed");
+    }
+
+    /// <summary>Requests on connections of their own, for twelve seconds.</summary>
+    private static async Task<string> RequestAsync(Laptop laptop) => (await laptop.Host.ShellAsync(
+        "failed=0; end=$((SECONDS + 12)); while [ $SECONDS -lt $end ]; do curl -sS -o /dev/null --max-time 8 --noproxy '*' http://frontend.shop/ || failed=$((failed + 1)); sleep 0.02; done; echo $failed failed")).Text;
+
+    private static Task CarrierBecomesAsync(ClusterUser user, string carrier, TimeSpan? limit = null) => Shell.EventuallyAsync(
+        $"the carrier is {carrier}", async () => (await user.FairleadAsync("space", "show")).Output.Contains($"Carrier              {carrier}", StringComparison.Ordinal), limit);
+}
