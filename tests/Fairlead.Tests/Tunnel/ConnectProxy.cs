@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
@@ -21,7 +22,7 @@ internal sealed class ConnectProxy : IAsyncDisposable
 
     public int Port => ((IPEndPoint)_listener.LocalEndPoint!).Port;
 
-    public List<string> Targets { get; } = [];
+    public ConcurrentQueue<string> Targets { get; } = [];
 
     public async ValueTask DisposeAsync()
     {
@@ -51,9 +52,10 @@ internal sealed class ConnectProxy : IAsyncDisposable
                     continue;
                 }
 
-                Targets.Add(lines[0].Split(' ')[1]);
+                var target = lines[0].Split(' ')[1];
+                Targets.Enqueue(target);
                 var far = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-                await far.ConnectAsync(IPEndPoint.Parse(Targets[^1]));
+                await far.ConnectAsync(IPEndPoint.Parse(target));
                 await client.SendAsync("HTTP/1.1 200 Connection established\r\nVia: 1.1 test\r\n\r\n"u8.ToArray());
                 _ = PumpAsync(client, far);
                 _ = PumpAsync(far, client);
