@@ -82,6 +82,12 @@ internal sealed class StrangeGateway : IAsyncDisposable
             context.Response.StatusCode = (int)answer.StatusCode;
             await answer.Content.CopyToAsync(context.Response.Body, Limit.Token);
         });
+        // What every version answers: that the way is open.
+        app.MapGet("/flow/ping", context =>
+        {
+            context.Response.StatusCode = StatusCodes.Status204NoContent;
+            return Task.CompletedTask;
+        });
         app.MapPost(GatewayApi.Hello, context =>
         {
             context.Response.StatusCode = status;
