@@ -144,7 +144,7 @@ internal sealed class TestGateway : IFlowHandler, IAsyncDisposable
                 EndPoint = new IPEndPoint(IPAddress.Loopback, port),
                 Certificate = () => space.ServerContext,
                 Identify = space.Identify,
-                HandshakeTimeout = TimeSpan.FromMilliseconds(500),
+                HandshakeTimeout = TimeSpan.FromSeconds(2),
                 MaxHandshakes = 16,
             },
             handler,
