@@ -35,7 +35,15 @@ internal sealed class FileLock : IDisposable
     public static FileLock Acquire(string path, string what) =>
         TryAcquire(path) ?? throw (HolderOf(path) is { } pid ? new HostBusyException($"{what} is in use by process {pid}.", pid) : new HostBusyException($"{what} is in use by another process.", null));
 
-    public void Dispose() => handle.Dispose();
+    /// <summary>Unlocks before it closes: a child that is just being started has the description, too, until it runs its program.</summary>
+    public void Dispose()
+    {
+        if (!handle.IsClosed)
+        {
+            _ = Libc.Lock(handle, Libc.LockUnlock);
+            handle.Dispose();
+        }
+    }
 
     private static int? HolderOf(string path)
     {

@@ -8,6 +8,7 @@ internal static unsafe partial class Libc
 {
     public const int LockExclusive = 2;
     public const int LockNonBlocking = 4;
+    public const int LockUnlock = 8;
 
     public const int OpenReadOnly = 0;
     public const int OpenWriteOnly = 1;
