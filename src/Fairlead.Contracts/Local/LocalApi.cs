@@ -46,6 +46,15 @@ public static class LocalApi
     /// <summary>PUT <see cref="PrimaryNamespace"/>; an empty one clears it.</summary>
     public const string PrimaryNamespacePath = "/v1/primary-namespace";
 
+    /// <summary>
+    /// GET <see cref="ConnectState"/> (watchable); POST <see cref="ConnectRequest"/> → <see cref="ConnectState"/>, when routes and names are in
+    /// force; DELETE: disconnects, answers when the host is as it was.
+    /// </summary>
+    public const string Connect = "/v1/connect";
+
+    /// <summary>GET <see cref="PlanState"/> (watchable): what is routed; without a connection, what would be.</summary>
+    public const string Plan = "/v1/plan";
+
     /// <summary>GET, text. Query: <c>follow=true</c>, <c>lines=N</c>.</summary>
     public const string Logs = "/v1/logs";
 
@@ -196,6 +205,9 @@ public sealed record DoctorReport(IReadOnlyList<DoctorCheck> Checks);
 [JsonSerializable(typeof(ConsumeRequest))]
 [JsonSerializable(typeof(ConsumeState))]
 [JsonSerializable(typeof(PrimaryNamespace))]
+[JsonSerializable(typeof(ConnectRequest))]
+[JsonSerializable(typeof(ConnectState))]
+[JsonSerializable(typeof(PlanState))]
 [JsonSerializable(typeof(DoctorReport))]
 [JsonSerializable(typeof(ErrorResponse))]
 public sealed partial class LocalJson : JsonSerializerContext;

@@ -1,0 +1,72 @@
+using System.Net;
+
+namespace Fairlead.Daemon.Plan;
+
+/// <summary>
+/// Which local address stands for which address of the cluster: names are answered with <see cref="ToLocal"/>, flows are dialled to
+/// <see cref="ToReal"/>. What no plan translates stands for itself. A snapshot: a new plan has a new one. Thread-safe.
+/// </summary>
+internal sealed class AddressTranslation
+{
+    public static readonly AddressTranslation None = new([]);
+
+    private readonly TranslatedSubnet[] byReal;
+    private readonly TranslatedSubnet[] byLocal;
+
+    /// <param name="subnets">Where two overlap on the real side, the smaller one wins; on the local side none do.</param>
+    public AddressTranslation(IEnumerable<TranslatedSubnet> subnets)
+    {
+        byReal = [.. subnets.OrderByDescending(subnet => subnet.Real.PrefixLength)];
+        byLocal = [.. byReal];
+    }
+
+    /// <summary>Nothing overlaps on the local side.</summary>
+    public IReadOnlyList<TranslatedSubnet> Subnets => byLocal;
+
+    /// <summary>The address by which local programs reach this address of the cluster.</summary>
+    public IPAddress ToLocal(IPAddress real)
+    {
+        foreach (var subnet in byReal)
+        {
+            if (subnet.Real.Contains(real))
+            {
+                return Move(real, subnet.Local);
+            }
+        }
+
+        return real;
+    }
+
+    /// <summary>The address of the cluster that a local program means. Null: a virtual address that stands for nothing.</summary>
+    public IPAddress? ToReal(IPAddress local)
+    {
+        foreach (var subnet in byLocal)
+        {
+            if (subnet.Local.Contains(local))
+            {
+                return Move(local, subnet.Real);
+            }
+        }
+
+        return local;
+    }
+
+    /// <summary>The same offset in a network of the same size.</summary>
+    private static IPAddress Move(IPAddress address, IPNetwork into)
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        Span<byte> start = stackalloc byte[16];
+        address.TryWriteBytes(bytes, out var length);
+        into.BaseAddress.TryWriteBytes(start, out _);
+        for (var (i, bits) = (0, into.PrefixLength); i < length && bits > 0; i++, bits -= 8)
+        {
+            var mask = bits >= 8 ? (byte)0xff : (byte)(0xff << (8 - bits));
+            bytes[i] = (byte)((start[i] & mask) | (bytes[i] & ~mask));
+        }
+
+        return new IPAddress(bytes[..length]);
+    }
+}
+
+/// <summary>A subnet of the cluster and the virtual one of the same size and family that stands for it, address by address.</summary>
+internal sealed record TranslatedSubnet(IPNetwork Real, IPNetwork Local);
