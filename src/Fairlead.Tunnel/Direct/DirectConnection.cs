@@ -139,9 +139,9 @@ internal sealed class DirectConnection : IAsyncDisposable
                     _ = write.AsTask().ContinueWith(static t => _ = t.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
                 }
             }
-            catch (Exception e) when (IsConnectionFailure(e))
+            catch (Exception e) when (IsConnectionFailure(e) || e is InvalidOperationException)
             {
-                // It is gone already, which is what is wanted.
+                // It is gone already, which is what is wanted. SslStream calls itself unauthenticated when it is disposed between its two checks.
             }
         }
 

@@ -10,7 +10,7 @@ namespace Fairlead.Tunnel.Direct;
 /// 16 KiB at a time, this reads many with one system call and hands them up one by one, and gathers many for one write. While nothing is
 /// buffered and nothing arrives it holds no buffer. Owns the socket. One read and one write at a time.
 /// </summary>
-internal sealed class RecordStream(Socket socket) : Stream
+internal sealed class RecordStream(Socket socket) : DuplexStream
 {
     /// <summary>RFC 8446 §5.1: type, version, length.</summary>
     private const int RecordHeader = 5;
@@ -32,20 +32,6 @@ internal sealed class RecordStream(Socket socket) : Stream
     private bool _gathering;
 
     public Socket Socket => socket;
-
-    public override bool CanRead => true;
-
-    public override bool CanWrite => true;
-
-    public override bool CanSeek => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
-    }
 
     /// <summary>Whether a whole TLS record is buffered, so that the next read above completes at once.</summary>
     public bool HasRecord => _recordLeft == 0 && _inEnd - _inStart >= RecordHeader && _inEnd - _inStart >= RecordLength();
@@ -86,9 +72,6 @@ internal sealed class RecordStream(Socket socket) : Stream
         return count;
     }
 
-    public override async Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        await ReadAsync(buffer.AsMemory(offset, count), cancellationToken);
-
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
     {
@@ -111,9 +94,6 @@ internal sealed class RecordStream(Socket socket) : Stream
         await SendAsync(buffer, cancellationToken);
     }
 
-    public override async Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        await WriteAsync(buffer.AsMemory(offset, count), cancellationToken);
-
     /// <summary>Writes are gathered from now until <see cref="EndGatherAsync"/>.</summary>
     public void BeginGather() => _gathering = true;
 
@@ -130,18 +110,6 @@ internal sealed class RecordStream(Socket socket) : Stream
         ArrayPool<byte>.Shared.Return(_out);
         _out = null;
     }
-
-    public override void Flush()
-    {
-    }
-
-    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
 
     protected override void Dispose(bool disposing)
     {

@@ -87,6 +87,12 @@ internal sealed class ObjectWriter(
     /// <param name="options">How.</param>
     public JsonObject Update(ResourceKind kind, JsonObject value, JsonObject old, string? subresource, WriteOptions options = default)
     {
+        // Before anything else is judged: what is wrong with an old state is of no interest.
+        if (value.Text("metadata", "resourceVersion") is { Length: > 0 } version && version != old.Text("metadata", "resourceVersion"))
+        {
+            throw Failures.Conflict(kind.StorageId, old.Name());
+        }
+
         if (kind.Id == BuiltInKinds.CertificateSigningRequests)
         {
             certificates.AdmitUpdate(value, old, subresource, options.Requester);
