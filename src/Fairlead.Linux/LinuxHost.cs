@@ -34,6 +34,9 @@ public sealed class LinuxHost(LinuxHostPaths paths) : IHost
     public Task<CaptureSelection> OpenCaptureAsync(CaptureOptions options, IHostJournal journal, CancellationToken cancellationToken) =>
         CaptureSelector.OpenAsync(options, journal, cancellationToken);
 
+    public Task<ITunCapture> OpenTunAsync(TunOptions options, CancellationToken cancellationToken) =>
+        throw new HostException("This version can't make virtual devices.");
+
     public async Task<bool> TryUndoAsync(HostChange change, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(change);

@@ -29,6 +29,10 @@ public interface IHost
     /// <exception cref="HostException">No way works, or the forced one doesn't: the message names each reason.</exception>
     Task<CaptureSelection> OpenCaptureAsync(CaptureOptions options, IHostJournal journal, CancellationToken cancellationToken);
 
+    /// <summary>Makes the virtual device that whole subnets can be routed to, up and with its addresses, and serves what comes through it.</summary>
+    /// <exception cref="HostException">The host can't or may not.</exception>
+    Task<ITunCapture> OpenTunAsync(TunOptions options, CancellationToken cancellationToken);
+
     /// <summary>Undoes a journalled change of the platform's own kinds. Idempotent. The caller then marks it undone.</summary>
     /// <returns>False when the kind isn't the platform's: whoever recorded it undoes it.</returns>
     /// <exception cref="HostException">It couldn't be undone.</exception>

@@ -10,10 +10,10 @@ namespace Fairlead.Platform.Capture;
 /// <remarks>
 /// Contract for every way. Programs that listen on 0.0.0.0, [::] or 127.0.0.1 are not disturbed, whatever port they use and whether they
 /// started before or after (but see <see cref="CaptureWay.PortListeners"/>). Disposing undoes every change to the host, and what a
-/// killed process leaves is in the journal. <see cref="AcceptAsync"/> and <see cref="ReceiveAsync"/> may be called by several callers at once.
+/// killed process leaves is in the journal. <see cref="AcceptAsync"/> and <see cref="IDatagramCapture.ReceiveAsync"/> may be called by several callers at once.
 /// The capture has no queue of its own: back-pressure is the kernel's (accept backlog, socket buffer).
 /// </remarks>
-public interface ILoopbackCapture : IAsyncDisposable
+public interface ILoopbackCapture : IDatagramCapture, IAsyncDisposable
 {
     CaptureWay Way { get; }
 
@@ -30,16 +30,10 @@ public interface ILoopbackCapture : IAsyncDisposable
     /// <exception cref="ObjectDisposedException">The capture was disposed.</exception>
     ValueTask<CapturedConnection> AcceptAsync(CancellationToken cancellationToken);
 
-    /// <summary>The next UDP datagram, written to <paramref name="buffer"/>. A buffer of 65 507 bytes fits any; a longer datagram is discarded, never cut.</summary>
-    /// <exception cref="ObjectDisposedException">The capture was disposed.</exception>
-    ValueTask<CapturedDatagram> ReceiveAsync(Memory<byte> buffer, CancellationToken cancellationToken);
-
-    /// <summary>
-    /// Sends a datagram to a local program so that it comes from <paramref name="source"/>, the address and port that the program
-    /// had sent to. Like any datagram it may be lost when the program's receive buffer is full.
-    /// </summary>
-    /// <exception cref="SocketException">The host refused it, for example <see cref="SocketError.MessageSize"/>.</exception>
-    ValueTask SendAsync(IPEndPoint source, IPEndPoint client, ReadOnlyMemory<byte> payload, CancellationToken cancellationToken);
+    /// <summary>Nothing: ports that no entry names are refused by the kernel already.</summary>
+    void IDatagramCapture.Refuse(IPEndPoint destination, IPEndPoint client, CaptureRefusal refusal)
+    {
+    }
 }
 
 /// <summary>How flows are taken, best first.</summary>

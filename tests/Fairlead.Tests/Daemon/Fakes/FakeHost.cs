@@ -47,6 +47,8 @@ internal sealed class FakeHost : IHost, IHostPaths, IPeerCredentials, IDisposabl
         return Task.FromResult(new CaptureSelection(Capture, []));
     }
 
+    public Task<ITunCapture> OpenTunAsync(TunOptions options, CancellationToken cancellationToken) => throw new HostException("no devices here");
+
     public Task<bool> TryUndoAsync(HostChange change, CancellationToken cancellationToken) => Task.FromResult(change.Kind == "nft-table");
 
     public PeerIdentity Of(Socket socket) => new(CallerUid, CallerUid, 1);
