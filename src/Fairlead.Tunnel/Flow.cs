@@ -5,11 +5,37 @@ namespace Fairlead.Tunnel;
 
 /// <summary>
 /// What a flow is to. <paramref name="Host"/> is <c>service.namespace.svc</c>, or <c>endpoint.service.namespace.svc</c> for one endpoint of a
-/// headless service (the cluster domain is left out), always lower case.
+/// headless service (the cluster domain is left out), always lower case; or an IP address, where the gateway says that it takes those
+/// (<see cref="GatewayCapabilities.Addresses"/>).
 /// </summary>
-public sealed record FlowTarget(TransportProtocol Protocol, string Host, int Port)
+/// <param name="Port">1 to 65535; 0 with <see cref="TransportProtocol.Icmp"/>, whose host is an address.</param>
+/// <param name="Via">The workload that the flow leaves from, <c>namespace/kind/name</c>; the host is an address then. Null: the gateway itself.</param>
+public sealed record FlowTarget(TransportProtocol Protocol, string Host, int Port, string? Via = null)
 {
-    public override string ToString() => $"{(Protocol == TransportProtocol.Tcp ? "tcp" : "udp")}://{Host}:{Port}";
+    /// <summary>Of <see cref="Via"/>: three names of Kubernetes objects and two slashes, with room.</summary>
+    public const int MaxVia = 400;
+
+    /// <summary>RFC 1035 §2.3.4: the host is a DNS name, or shorter.</summary>
+    public const int MaxHost = 253;
+
+    /// <summary>Whether it can be written and read by every carrier. Whether there is such a thing is the gateway's to say.</summary>
+    public bool IsWellFormed => Host.Length is > 0 and <= MaxHost && IsVisible(Host)
+        && (Protocol == TransportProtocol.Icmp ? Port == 0 : Protocol is TransportProtocol.Tcp or TransportProtocol.Udp && Port is > 0 and <= 65535)
+        && (Via is null || (Via.Length is > 0 and <= MaxVia && IsVisible(Via)));
+
+    public override string ToString()
+    {
+        var host = Host.Contains(':', StringComparison.Ordinal) ? $"[{Host}]" : Host;
+        var target = Protocol switch
+        {
+            TransportProtocol.Tcp => $"tcp://{host}:{Port}",
+            TransportProtocol.Udp => $"udp://{host}:{Port}",
+            _ => $"icmp://{host}",
+        };
+        return Via is null ? target : $"{target} via {Via}";
+    }
+
+    private static bool IsVisible(string text) => !text.AsSpan().ContainsAnyExceptInRange('\u0021', '\u007e');
 }
 
 /// <summary>Why a flow was not opened, or ended early. The numbers are on the wire.</summary>
@@ -74,13 +100,23 @@ public interface IFlow : IAsyncDisposable
     void Abort(FlowFailure failure);
 }
 
-/// <summary>One UDP association inside a carrier: whole datagrams of at most 65 507 bytes; one is dropped and counted where a bounded queue is full.</summary>
+/// <summary>
+/// One UDP association inside a carrier: whole datagrams of at most 65 507 bytes; one is dropped and counted where a bounded queue is full.
+/// Of <see cref="TransportProtocol.Icmp"/> a datagram is an echo request, or its reply, from the sequence number on (RFC 792; RFC 4443 §4):
+/// two bytes, big-endian, then the data. Type, code, checksum and identifier are each end's own.
+/// </summary>
 public interface IDatagramFlow : IAsyncDisposable
 {
     /// <summary>One datagram; −1 once the other end is gone.</summary>
+    /// <exception cref="FlowAbortedException">
+    /// The far side can't be had: <see cref="FlowFailure.ConnectionRefused"/> (nobody listens), <see cref="FlowFailure.Unreachable"/>; or the carrier broke.
+    /// </exception>
     ValueTask<int> ReceiveAsync(Memory<byte> buffer, CancellationToken cancellationToken = default);
 
     ValueTask SendAsync(ReadOnlyMemory<byte> datagram, CancellationToken cancellationToken = default);
+
+    /// <summary>Ends it and tells the other end why. Without this, disposing ends it and says nothing.</summary>
+    ValueTask AbortAsync(FlowRefusal reason, CancellationToken cancellationToken = default);
 }
 
 /// <summary>The outcome of an open: a flow, or why not.</summary>
@@ -119,7 +155,7 @@ public interface IIncomingFlow
     /// <summary>Valid when the target is TCP.</summary>
     ValueTask<IFlow> AcceptAsync(CancellationToken cancellationToken);
 
-    /// <summary>Valid when the target is UDP.</summary>
+    /// <summary>Valid when the target is UDP or ICMP.</summary>
     ValueTask<IDatagramFlow> AcceptDatagramsAsync(CancellationToken cancellationToken);
 
     ValueTask RefuseAsync(FlowRefusal refusal, CancellationToken cancellationToken);

@@ -28,9 +28,16 @@ public static class GatewayApi
 
     /// <summary>
     /// GET, answers newline-delimited <see cref="CatalogEvent"/>s without end. Query: <c>since</c>, a position; <c>gateway=true</c> asks for
-    /// <see cref="CatalogEventType.Gateway"/> too, which older clients don't know.
+    /// <see cref="CatalogEventType.Gateway"/> too, which older clients don't know; <c>addresses=true</c> for the addresses of services
+    /// (<see cref="GatewayCapabilities.CatalogAddresses"/>). A position counts only for the same <c>addresses</c>.
     /// </summary>
     public const string Catalog = "/v1/catalog";
+
+    /// <summary>
+    /// POST <see cref="ExitRequest"/> → <see cref="ExitResponse"/>: may this workload be the exit of flows? Errors: <c>workload-unknown</c>,
+    /// <c>exit-denied</c>, <c>exit-impossible</c>. With <see cref="GatewayCapabilities.Via"/> only.
+    /// </summary>
+    public const string Exit = "/v1/exit";
 
     /// <summary>POST <c>application/dns-message</c> (RFC 8484), for granted names only.</summary>
     public const string DnsQuery = "/dns-query";
@@ -49,6 +56,7 @@ public sealed record HelloRequest(IReadOnlyList<int> ProtocolVersions, string Pr
 /// <param name="Subject">Who the gateway takes the caller for, such as <c>invite:alice</c>.</param>
 /// <param name="ClusterDomain">Such as <c>cluster.local</c>.</param>
 /// <param name="Pods">The gateway's pods that are ready; null from a gateway that doesn't say.</param>
+/// <param name="Network">The cluster's subnets; null from a gateway that doesn't say, or not yet.</param>
 public sealed record HelloResponse(
     int ProtocolVersion,
     string ProductVersion,
@@ -59,7 +67,8 @@ public sealed record HelloResponse(
     string ClusterDomain,
     string GatewayInstance,
     IReadOnlyList<GatewayEndpoint> Endpoints,
-    IReadOnlyList<string>? Pods = null);
+    IReadOnlyList<string>? Pods = null,
+    ClusterNetwork? Network = null);
 
 /// <summary>Where a gateway is reached from outside: <paramref name="Host"/> is an address or a DNS name, ports are TCP.</summary>
 /// <param name="DataPort">The direct carrier's port; 0 where only the API's port is exposed.</param>
@@ -117,7 +126,7 @@ public enum CatalogEventType
     /// <summary>The gateway goes away soon: watch elsewhere.</summary>
     Draining,
 
-    /// <summary>The gateway's pods or endpoints changed: say hello again.</summary>
+    /// <summary>The gateway's pods or endpoints, or the cluster's network, changed: say hello again.</summary>
     Gateway,
 }
 
@@ -127,36 +136,6 @@ public enum CatalogEventType
 /// and with a <see cref="CatalogEventType.Heartbeat"/> when they changed; null says nothing of them.
 /// </param>
 public sealed record CatalogEvent(CatalogEventType Type, string Position, ServiceRecord? Service = null, IReadOnlyDictionary<string, string>? Settings = null);
-
-public enum ServiceKind
-{
-    ClusterIP,
-    Headless,
-    ExternalName,
-}
-
-/// <summary>A service as the catalog tells it.</summary>
-/// <param name="Ports">Empty for an ExternalName service without ports: any port may be asked for.</param>
-/// <param name="Endpoints">Names of single endpoints (a StatefulSet's pods behind a headless service): <c>postgres-0</c> is <c>postgres-0.postgres.shop</c>.</param>
-public sealed record ServiceRecord(
-    string Namespace,
-    string Name,
-    ServiceKind Kind,
-    IReadOnlyList<ServicePort> Ports,
-    IReadOnlyList<string> Endpoints)
-{
-    public bool ContentEquals(ServiceRecord? other) => other is not null && Namespace == other.Namespace && Name == other.Name && Kind == other.Kind
-        && Ports.SequenceEqual(other.Ports) && Endpoints.SequenceEqual(other.Endpoints);
-}
-
-public enum TransportProtocol
-{
-    Tcp,
-    Udp,
-}
-
-/// <param name="Name">The port's name in the Service, or empty.</param>
-public sealed record ServicePort(string Name, int Port, TransportProtocol Protocol);
 
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
@@ -172,5 +151,7 @@ public sealed record ServicePort(string Name, int Port, TransportProtocol Protoc
 [JsonSerializable(typeof(EnrolmentFacts))]
 [JsonSerializable(typeof(CatalogEvent))]
 [JsonSerializable(typeof(ReplicaStatus))]
+[JsonSerializable(typeof(ExitRequest))]
+[JsonSerializable(typeof(ExitResponse))]
 [JsonSerializable(typeof(ErrorResponse))]
 public sealed partial class GatewayJson : JsonSerializerContext;

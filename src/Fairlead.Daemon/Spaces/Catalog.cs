@@ -8,10 +8,10 @@ internal sealed class Catalog
     /// <summary>Far above the largest clusters; a gateway that tells more is broken.</summary>
     internal const int MaxServices = 50_000;
 
-    /// <summary>Ports and endpoint names of one service; a line of the watch could hold many more.</summary>
-    internal const int MaxParts = 2_000;
+    /// <summary>Ports, endpoint names and addresses of one service; a line of the watch could hold many more.</summary>
+    internal const int MaxParts = 10_000;
 
-    /// <summary>Ports and endpoint names of all services together.</summary>
+    /// <summary>Ports, endpoint names and addresses of all services together.</summary>
     internal const int MaxAllParts = 500_000;
 
     private readonly Lock gate = new();
@@ -142,7 +142,8 @@ internal sealed class Catalog
     private bool Put(ServiceRecord service)
     {
         // A null within a list passes the reader of JSON.
-        if (service is null || service.Ports.Any(port => port is null) || service.Endpoints.Any(name => name is null))
+        if (service is null || service.Ports.Any(port => port is null) || service.Endpoints.Any(name => name is null)
+            || AddressesOf(service).Any(address => address is null))
         {
             throw new InvalidDataException("A service of the catalog has a part that is null.");
         }
@@ -161,7 +162,7 @@ internal sealed class Catalog
 
         if (PartsOf(service) > MaxParts || (parts += PartsOf(service) - (known is null ? 0 : PartsOf(known))) > MaxAllParts)
         {
-            throw new InvalidDataException($"The gateway tells services with more than {MaxParts} ports and endpoints, or {MaxAllParts} in all.");
+            throw new InvalidDataException($"The gateway tells services with more than {MaxParts} ports, endpoints and addresses, or {MaxAllParts} in all.");
         }
 
         target[key] = service;
@@ -179,7 +180,10 @@ internal sealed class Catalog
         return incoming is null && synced;
     }
 
-    private static int PartsOf(ServiceRecord service) => service.Ports.Count + service.Endpoints.Count;
+    private static int PartsOf(ServiceRecord service) => service.Ports.Count + service.Endpoints.Count + AddressesOf(service).Count();
+
+    private static IEnumerable<string?> AddressesOf(ServiceRecord service) =>
+        (service.Addresses ?? []).Concat((service.EndpointAddresses?.Values ?? []).SelectMany(addresses => addresses ?? [null!]));
 
     private bool Complete()
     {

@@ -11,9 +11,25 @@ internal sealed partial class CatalogFollower(Space space, TimeProvider time, IL
     private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(10);
 
     private TimeSpan delay = FirstDelay;
+    private readonly Lock gate = new();
+    private bool addresses;
+    private Func<Task>? beginAnew;
 
     /// <summary>Why the catalog isn't followed at the moment, though there is a link.</summary>
     public ErrorInfo? Problem { get; private set; }
+
+    /// <summary>Whether the gateway is asked for the services' addresses, too; a change has the catalog told anew.</summary>
+    public void AskForAddresses(bool wanted)
+    {
+        lock (gate)
+        {
+            if (addresses != wanted)
+            {
+                addresses = wanted;
+                _ = beginAnew?.Invoke();
+            }
+        }
+    }
 
     /// <summary>Ends by cancellation only, without an exception.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
@@ -25,7 +41,10 @@ internal sealed partial class CatalogFollower(Space space, TimeProvider time, IL
                 if (await WaitForLinkAsync(cancellationToken))
                 {
                     await GreetAsync(cancellationToken);
-                    await FollowAsync(cancellationToken);
+                    while (await FollowAsync(cancellationToken))
+                    {
+                        space.Catalog.Interrupt();
+                    }
                 }
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
@@ -93,9 +112,38 @@ internal sealed partial class CatalogFollower(Space space, TimeProvider time, IL
         space.SetHello(hello);
     }
 
-    private async Task FollowAsync(CancellationToken cancellationToken)
+    /// <returns>Whether it is to be asked for again at once, because something else is wanted of it now.</returns>
+    private async Task<bool> FollowAsync(CancellationToken cancellationToken)
     {
-        using var response = await GatewayClient.WatchCatalogAsync(space.Link.Api, space.Catalog.Position, cancellationToken);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        bool wanted;
+        lock (gate)
+        {
+            wanted = addresses;
+            beginAnew = stop.CancelAsync;
+        }
+
+        try
+        {
+            await FollowAsync(wanted, stop.Token);
+            return false;
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            return true;
+        }
+        finally
+        {
+            lock (gate)
+            {
+                beginAnew = null;
+            }
+        }
+    }
+
+    private async Task FollowAsync(bool wantAddresses, CancellationToken cancellationToken)
+    {
+        using var response = await GatewayClient.WatchCatalogAsync(space.Link.Api, space.Catalog.Position, wantAddresses, cancellationToken);
         await using var stream = await response.Content.ReadAsStreamAsync(cancellationToken);
         SetProblem(null);
         await foreach (var change in CatalogReader.ReadAsync(stream, time, cancellationToken))

@@ -34,9 +34,9 @@ internal static class GatewayClient
     }
 
     /// <summary>The catalog's stream; the caller disposes the response.</summary>
-    public static Task<HttpResponseMessage> WatchCatalogAsync(HttpClient client, string? since, CancellationToken cancellationToken)
+    public static Task<HttpResponseMessage> WatchCatalogAsync(HttpClient client, string? since, bool addresses, CancellationToken cancellationToken)
     {
-        var path = $"{GatewayApi.Catalog}?gateway=true{(since is null ? "" : $"&since={Uri.EscapeDataString(since)}")}";
+        var path = $"{GatewayApi.Catalog}?gateway=true{(addresses ? "&addresses=true" : "")}{(since is null ? "" : $"&since={Uri.EscapeDataString(since)}")}";
         return SendAsync(client, new HttpRequestMessage(HttpMethod.Get, path) { Version = client.DefaultRequestVersion, VersionPolicy = client.DefaultVersionPolicy }, cancellationToken);
     }
 

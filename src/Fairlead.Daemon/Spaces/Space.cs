@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using System.Net;
 using System.Security.Cryptography.X509Certificates;
 using Fairlead.Contracts.Errors;
 using Fairlead.Contracts.Gateway;
@@ -76,6 +77,9 @@ internal sealed partial class Space : IAsyncDisposable
     /// <summary>What the gateway said when it was last greeted.</summary>
     public HelloResponse? Hello { get; private set; }
 
+    /// <summary>The cluster's subnets as the gateway last told them; null until it did, and from a gateway that doesn't.</summary>
+    public ClusterNetwork? Network { get; private set; }
+
     /// <summary>What the space's admin sets for every client, as far as it makes sense (<see cref="DaemonSettings.Accept"/>).</summary>
     public IReadOnlyDictionary<string, string> GatewaySettings { get; private set; } = FrozenDictionary<string, string>.Empty;
 
@@ -96,10 +100,14 @@ internal sealed partial class Space : IAsyncDisposable
         Changed.Pulse();
     }
 
+    /// <summary>Whether the catalog is to hold the addresses of services (<see cref="ServiceRecord.Addresses"/>): a space that is only consumed needs none.</summary>
+    public void AskForAddresses(bool wanted) => follower.AskForAddresses(wanted);
+
     /// <summary>Takes over what the gateway says of itself.</summary>
     public void SetHello(HelloResponse hello)
     {
         Hello = hello;
+        Network = hello.Network is { } network && IsUsable(network) ? network : null;
         var pods = hello.Pods is { Count: > 0 and <= MaxPods } told ? told : null;
         lock (recordGate)
         {
@@ -219,6 +227,11 @@ internal sealed partial class Space : IAsyncDisposable
         Authority.Dispose();
         certificate.Dispose();
     }
+
+    private static bool IsUsable(ClusterNetwork network) =>
+        network.ServiceSubnets.Count <= ClusterNetwork.MaxSubnets && network.PodSubnets.Count <= ClusterNetwork.MaxSubnets
+        && network.ServiceSubnets.Concat(network.PodSubnets).All(subnet => subnet is not null && SettingText.IsNetwork(subnet))
+        && ServiceNames.IsDomain(network.ClusterDomain) && (network.DnsAddress is null || IPAddress.TryParse(network.DnsAddress, out _));
 
     private static DateTimeOffset ExpiryOf(X509Certificate2 certificate) => new(certificate.NotAfter.ToUniversalTime(), TimeSpan.Zero);
 

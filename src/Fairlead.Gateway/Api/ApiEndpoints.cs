@@ -140,12 +140,14 @@ internal sealed class ApiEndpoints(
         context.Response.ContentType = "application/x-ndjson";
         context.Response.Headers.CacheControl = "no-store";
         await grants.ReadyAsync(peer, target: null, stop.Token);
-        var events = new CatalogWatch(feed, space.Instance, () => grants.Of(peer), () => settings.Current, draining, time, context.Request.Query["gateway"] == "true" ? reach : null);
+        var query = context.Request.Query;
+        var events = new CatalogWatch(
+            feed, space.Instance, () => grants.Of(peer), () => settings.Current, draining, time, query["gateway"] == "true" ? reach : null, query["addresses"] == "true");
         var body = context.Response.BodyWriter;
         using var json = new Utf8JsonWriter((IBufferWriter<byte>)body);
         try
         {
-            await foreach (var batch in events.EventsAsync(context.Request.Query["since"], stop.Token))
+            await foreach (var batch in events.EventsAsync(query["since"], stop.Token))
             {
                 foreach (var one in batch)
                 {

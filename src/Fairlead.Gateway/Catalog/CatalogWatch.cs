@@ -11,7 +11,16 @@ namespace Fairlead.Gateway.Catalog;
 /// <param name="settings">What the admin sets for every client; another instance when it changed.</param>
 /// <param name="draining">Whether the gateway is about to end.</param>
 /// <param name="reach">Where the gateway is reached, for clients that want to be told of changes; null for others.</param>
-internal sealed class CatalogWatch(CatalogFeed feed, string instance, Func<Rights> rights, Func<IReadOnlyDictionary<string, string>> settings, Func<bool> draining, TimeProvider time, Func<GatewayReach>? reach = null)
+/// <param name="addresses">The client wants the services' addresses, too.</param>
+internal sealed class CatalogWatch(
+    CatalogFeed feed,
+    string instance,
+    Func<Rights> rights,
+    Func<IReadOnlyDictionary<string, string>> settings,
+    Func<bool> draining,
+    TimeProvider time,
+    Func<GatewayReach>? reach = null,
+    bool addresses = false)
 {
     /// <summary>Often enough that a client notices a dead link, rare enough to cost nothing.</summary>
     public static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(3);
@@ -29,7 +38,7 @@ internal sealed class CatalogWatch(CatalogFeed feed, string instance, Func<Right
     public async IAsyncEnumerable<IReadOnlyList<CatalogEvent>> EventsAsync(string? since, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         current = rights();
-        yield return CatalogPosition.Parse(since) is { } from && from.Instance == instance && from.Rights == current.Fingerprint && CanResume(from.Change)
+        yield return CatalogPosition.Parse(since) is { } from && from.Instance == instance && from.Rights == View && CanResume(from.Change)
             ? Resume(from.Change)
             : Restart();
         var saidDraining = false;
@@ -70,6 +79,9 @@ internal sealed class CatalogWatch(CatalogFeed feed, string instance, Func<Right
         }
     }
 
+    /// <summary>What decides which events a client gets: the other half of a position beside the change.</summary>
+    private string View => addresses ? current.Fingerprint + "a" : current.Fingerprint;
+
     private bool CanResume(long change)
     {
         var at = change;
@@ -99,7 +111,7 @@ internal sealed class CatalogWatch(CatalogFeed feed, string instance, Func<Right
         var snapshot = feed.Snapshot();
         position = snapshot.Position;
         var events = new List<CatalogEvent> { new(CatalogEventType.Reset, Nowhere) };
-        events.AddRange(snapshot.Services.Where(s => Sees(current, s.Key)).Select(s => new CatalogEvent(CatalogEventType.Put, Nowhere, s.Value)));
+        events.AddRange(snapshot.Services.Where(s => Sees(current, s.Key)).Select(s => new CatalogEvent(CatalogEventType.Put, Nowhere, Shown(s.Value))));
         events.Add(Synced());
         return events;
     }
@@ -167,7 +179,7 @@ internal sealed class CatalogWatch(CatalogFeed feed, string instance, Func<Right
             var (saw, sees) = (Sees(before, key), Sees(now, key));
             if (saw != sees)
             {
-                events.Add(sees ? new CatalogEvent(CatalogEventType.Put, Nowhere, record) : new CatalogEvent(CatalogEventType.Delete, Nowhere, Bare(record)));
+                events.Add(sees ? new CatalogEvent(CatalogEventType.Put, Nowhere, Shown(record)) : new CatalogEvent(CatalogEventType.Delete, Nowhere, Bare(record)));
             }
         }
 
@@ -188,11 +200,11 @@ internal sealed class CatalogWatch(CatalogFeed feed, string instance, Func<Right
         for (var i = 0; i < count; i++)
         {
             var change = changes[i];
-            if (Sees(current, change.Key))
+            if (Sees(current, change.Key) && (addresses || !IsOfAddressesOnly(change)))
             {
-                var at = new CatalogPosition(instance, current.Fingerprint, first + i + 1).ToString();
+                var at = new CatalogPosition(instance, View, first + i + 1).ToString();
                 events.Add(change.After is not null
-                    ? new CatalogEvent(CatalogEventType.Put, at, change.After)
+                    ? new CatalogEvent(CatalogEventType.Put, at, Shown(change.After))
                     : new CatalogEvent(CatalogEventType.Delete, at, Bare(change.Before!)));
             }
         }
@@ -202,7 +214,12 @@ internal sealed class CatalogWatch(CatalogFeed feed, string instance, Func<Right
 
     private bool Sees(Rights rights, ObjectKey key) => FlowPlanner.Denial(rights, key, feed.GatewayService) is null;
 
-    private static ServiceRecord Bare(ServiceRecord record) => record with { Ports = [], Endpoints = [] };
+    private ServiceRecord Shown(ServiceRecord record) => addresses ? record : record.WithoutAddresses();
 
-    private CatalogEvent Event(CatalogEventType type) => new(type, new CatalogPosition(instance, current.Fingerprint, position).ToString());
+    private static bool IsOfAddressesOnly(CatalogChange change) =>
+        change is { Before: { } before, After: { } after } && before.WithoutAddresses().ContentEquals(after.WithoutAddresses());
+
+    private static ServiceRecord Bare(ServiceRecord record) => record.WithoutAddresses() with { Ports = [], Endpoints = [] };
+
+    private CatalogEvent Event(CatalogEventType type) => new(type, new CatalogPosition(instance, View, position).ToString());
 }

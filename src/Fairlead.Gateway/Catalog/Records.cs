@@ -1,3 +1,4 @@
+using System.Net;
 using Fairlead.Contracts.Gateway;
 using Fairlead.Gateway.Cluster;
 
@@ -10,7 +11,8 @@ internal static class Records
     {
         if (service.Kind != ServiceKind.Headless)
         {
-            return new ServiceRecord(service.Key.Namespace, service.Key.Name, service.Kind, service.Ports, []);
+            return new ServiceRecord(
+                service.Key.Namespace, service.Key.Name, service.Kind, service.Ports, [], Texts(service.ClusterAddresses), ExternalName: service.ExternalName);
         }
 
         // Clients of a headless service reach pods at the pods' own ports, so those count as the service's too.
@@ -24,7 +26,20 @@ internal static class Records
             }
         }
 
-        var endpoints = known.SelectMany(s => s.Endpoints).Select(e => e.Hostname).OfType<string>().Distinct().Order(StringComparer.Ordinal).ToList();
-        return new ServiceRecord(service.Key.Namespace, service.Key.Name, service.Kind, ports, endpoints);
+        var named = known.SelectMany(s => s.Endpoints).Where(e => e.Hostname is not null).ToLookup(e => e.Hostname!);
+        return new ServiceRecord(
+            service.Key.Namespace,
+            service.Key.Name,
+            service.Kind,
+            ports,
+            [.. named.Select(n => n.Key).Order(StringComparer.Ordinal)],
+            Ready(known.SelectMany(s => s.Endpoints)),
+            named.Where(n => n.Any(e => e.Ready)).ToDictionary(n => n.Key, Ready));
     }
+
+    /// <summary>In an order of their own: which slice an endpoint stands in changes for no reason that matters.</summary>
+    private static IReadOnlyList<string> Ready(IEnumerable<Endpoint> endpoints) =>
+        [.. Texts(endpoints.Where(e => e.Ready).Select(e => e.Address)).Distinct().Order(StringComparer.Ordinal)];
+
+    private static IReadOnlyList<string> Texts(IEnumerable<IPAddress> addresses) => [.. addresses.Select(a => a.ToString())];
 }

@@ -64,23 +64,24 @@ internal readonly record struct FrameHeader(FrameType Type, int Length)
 /// <summary>Payloads of the frames that are not data.</summary>
 internal static class FrameCodec
 {
-    /// <summary>RFC 1035 §2.3.4; the target's host is a DNS name.</summary>
-    private const int MaxHost = 253;
+    /// <summary>Between the host and the workload that the flow leaves from; in neither of them.</summary>
+    private const byte ViaMark = (byte)' ';
 
     private const int MaxMessage = 500;
 
     public static byte[] Open(FlowTarget target)
     {
-        if (target.Host.Length is 0 or > MaxHost || target.Port is < 1 or > 65535 || target.Host.AsSpan().ContainsAnyExceptInRange('\u0021', '\u007e'))
+        if (!target.IsWellFormed)
         {
             throw new ArgumentException($"'{target}' is not a target that can be opened.", nameof(target));
         }
 
-        var frame = new byte[FrameHeader.Size + 3 + target.Host.Length];
+        var text = target.Via is null ? target.Host : $"{target.Host}{(char)ViaMark}{target.Via}";
+        var frame = new byte[FrameHeader.Size + 3 + text.Length];
         new FrameHeader(FrameType.Open, frame.Length - FrameHeader.Size).Write(frame);
         frame[4] = (byte)target.Protocol;
         BinaryPrimitives.WriteUInt16BigEndian(frame.AsSpan(5), (ushort)target.Port);
-        Encoding.ASCII.GetBytes(target.Host, frame.AsSpan(7));
+        Encoding.ASCII.GetBytes(text, frame.AsSpan(7));
         return frame;
     }
 
@@ -97,16 +98,19 @@ internal static class FrameCodec
     /// <returns>Null when it is not a well-formed target.</returns>
     public static FlowTarget? ParseOpen(ReadOnlySpan<byte> payload)
     {
-        if (payload.Length is < 4 or > 3 + MaxHost || payload[0] > (byte)TransportProtocol.Udp)
+        if (payload.Length < 4 || payload[3..].ContainsAnyExceptInRange((byte)0x20, (byte)0x7e))
         {
             return null;
         }
 
-        var port = BinaryPrimitives.ReadUInt16BigEndian(payload[1..]);
-        var host = payload[3..];
-        return port == 0 || host.ContainsAnyExceptInRange((byte)0x21, (byte)0x7e)
-            ? null
-            : new FlowTarget((TransportProtocol)payload[0], Encoding.ASCII.GetString(host), port);
+        var text = payload[3..];
+        var mark = text.IndexOf(ViaMark);
+        var target = new FlowTarget(
+            (TransportProtocol)payload[0],
+            Encoding.ASCII.GetString(mark < 0 ? text : text[..mark]),
+            BinaryPrimitives.ReadUInt16BigEndian(payload[1..]),
+            mark < 0 ? null : Encoding.ASCII.GetString(text[(mark + 1)..]));
+        return target.IsWellFormed ? target : null;
     }
 
     /// <param name="type"><see cref="FrameType.Answer"/> or <see cref="FrameType.Abort"/>.</param>

@@ -9,7 +9,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace Fairlead.Tunnel.Http;
 
-/// <summary>The gateway's end of flows over HTTP/2: extended CONNECT (RFC 8441) with <c>connect-tcp</c> and <c>connect-udp</c> (RFC 9298).</summary>
+/// <summary>The gateway's end of flows over HTTP/2: extended CONNECT (RFC 8441) with <c>connect-tcp</c>, <c>connect-udp</c> (RFC 9298) and, in the same form, echo requests.</summary>
 public static class FlowEndpoints
 {
     /// <summary>Streams of one connection; the laptop opens another connection beyond.</summary>
@@ -26,6 +26,7 @@ public static class FlowEndpoints
     {
         endpoints.MapMethods(FlowPaths.Tcp, [HttpMethods.Connect], context => ServeAsync(context, TransportProtocol.Tcp, handler, identify));
         endpoints.MapMethods(FlowPaths.Udp, [HttpMethods.Connect], context => ServeAsync(context, TransportProtocol.Udp, handler, identify));
+        endpoints.MapMethods(FlowPaths.Icmp, [HttpMethods.Connect], context => ServeAsync(context, TransportProtocol.Icmp, handler, identify));
         endpoints.MapGet(FlowPaths.Ping, context =>
         {
             if (identify(context) is null)
@@ -65,10 +66,12 @@ public static class FlowEndpoints
     private static async Task ServeAsync(HttpContext context, TransportProtocol protocol, IFlowHandler handler, Func<HttpContext, PeerIdentity?> identify)
     {
         var connect = context.Features.Get<IHttpExtendedConnectFeature>();
-        var wanted = protocol == TransportProtocol.Tcp ? FlowPaths.TcpProtocol : FlowPaths.UdpProtocol;
-        var port = int.Parse((string)context.Request.RouteValues["port"]!);
-        var host = (string)context.Request.RouteValues["host"]!;
-        if (connect is not { IsExtendedConnect: true } || connect.Protocol != wanted || port is < 1 or > 65535 || host.Length > 253)
+        var target = new FlowTarget(
+            protocol,
+            (string)context.Request.RouteValues["host"]!,
+            int.Parse((string)context.Request.RouteValues["port"]!),
+            context.Request.Headers.TryGetValue(FlowPaths.ViaHeader, out var via) ? via.ToString() : null);
+        if (connect is not { IsExtendedConnect: true } || connect.Protocol != FlowPaths.ProtocolOf(protocol) || !target.IsWellFormed)
         {
             context.Response.StatusCode = StatusCodes.Status400BadRequest;
             return;
@@ -80,7 +83,7 @@ public static class FlowEndpoints
             return;
         }
 
-        await using var flow = new IncomingFlow(context, connect, peer, new FlowTarget(protocol, host, port));
+        await using var flow = new IncomingFlow(context, connect, peer, target);
         try
         {
             await handler.HandleAsync(flow, context.RequestAborted);

@@ -11,17 +11,31 @@ internal static class FlowPaths
     public const string Tcp = "/.well-known/masque/tcp/{host}/{port:int}/";
     public const string Udp = "/.well-known/masque/udp/{host}/{port:int}/";
 
+    /// <summary>Our own, beside those: echo requests and replies. The port is always 0, so that all three read alike.</summary>
+    public const string Icmp = "/.well-known/masque/icmp/{host}/{port:int}/";
+
     /// <summary>GET, answers 204: the heartbeat of carriers that are HTTP throughout.</summary>
     public const string Ping = "/flow/ping";
 
     public const string TcpProtocol = "connect-tcp";
     public const string UdpProtocol = "connect-udp";
+    public const string IcmpProtocol = "fairlead-echo";
+
+    /// <summary>Of a request that opens a flow: the workload that it leaves from.</summary>
+    public const string ViaHeader = "Fairlead-Via";
 
     /// <summary>Of an answer that refuses: the number of the <see cref="FlowFailure"/>, a space, the message (percent-encoded).</summary>
     public const string RefusalHeader = "Fairlead-Refusal";
 
     public static string Of(FlowTarget target) =>
-        $"/.well-known/masque/{(target.Protocol == TransportProtocol.Tcp ? "tcp" : "udp")}/{Uri.EscapeDataString(target.Host)}/{target.Port.ToString(CultureInfo.InvariantCulture)}/";
+        $"/.well-known/masque/{NameOf(target.Protocol)}/{Uri.EscapeDataString(target.Host)}/{target.Port.ToString(CultureInfo.InvariantCulture)}/";
+
+    public static string ProtocolOf(TransportProtocol protocol) => protocol switch
+    {
+        TransportProtocol.Tcp => TcpProtocol,
+        TransportProtocol.Udp => UdpProtocol,
+        _ => IcmpProtocol,
+    };
 
     public static int StatusOf(FlowFailure failure) => failure switch
     {
@@ -49,4 +63,11 @@ internal static class FlowPaths
             var status => new FlowRefusal(FlowFailure.ProtocolError, $"The gateway answered {status} to an open."),
         };
     }
+
+    private static string NameOf(TransportProtocol protocol) => protocol switch
+    {
+        TransportProtocol.Tcp => "tcp",
+        TransportProtocol.Udp => "udp",
+        _ => "icmp",
+    };
 }

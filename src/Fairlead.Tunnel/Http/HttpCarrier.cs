@@ -52,13 +52,13 @@ internal sealed class HttpCarrier : IAsyncDisposable
 
     public async ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, CancellationToken cancellationToken)
     {
-        var (stream, reset, refusal) = await ConnectAsync(target, FlowPaths.TcpProtocol, cancellationToken);
+        var (stream, reset, refusal) = await ConnectAsync(target, cancellationToken);
         return new FlowOpening<IFlow>(stream is null ? null : new HttpFlow(stream, client: true, reset!), refusal);
     }
 
     public async ValueTask<FlowOpening<IDatagramFlow>> OpenDatagramsAsync(FlowTarget target, CancellationToken cancellationToken)
     {
-        var (stream, reset, refusal) = await ConnectAsync(target, FlowPaths.UdpProtocol, cancellationToken);
+        var (stream, reset, refusal) = await ConnectAsync(target, cancellationToken);
         return new FlowOpening<IDatagramFlow>(stream is null ? null : new HttpDatagramFlow(stream, reset!), refusal);
     }
 
@@ -95,11 +95,16 @@ internal sealed class HttpCarrier : IAsyncDisposable
         return ValueTask.CompletedTask;
     }
 
-    private async Task<(CapsuleStream? Stream, Action? Reset, FlowRefusal? Refusal)> ConnectAsync(FlowTarget target, string protocol, CancellationToken cancellationToken)
+    private async Task<(CapsuleStream? Stream, Action? Reset, FlowRefusal? Refusal)> ConnectAsync(FlowTarget target, CancellationToken cancellationToken)
     {
         using var request = new HttpRequestMessage(HttpMethod.Connect, new Uri(_base, FlowPaths.Of(target))) { Version = Http2, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
-        request.Headers.Protocol = protocol;
+        request.Headers.Protocol = FlowPaths.ProtocolOf(target.Protocol);
         request.Headers.TryAddWithoutValidation("Capsule-Protocol", "?1");
+        if (target.Via is { } via)
+        {
+            request.Headers.TryAddWithoutValidation(FlowPaths.ViaHeader, via);
+        }
+
         Interlocked.Increment(ref _flows);
         var opened = false;
         try

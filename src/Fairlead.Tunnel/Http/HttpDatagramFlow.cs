@@ -3,7 +3,7 @@ using Fairlead.Tunnel.Direct;
 
 namespace Fairlead.Tunnel.Http;
 
-/// <summary>A UDP association in an HTTP/2 stream: RFC 9298 with DATAGRAM capsules and context 0; the same at both ends.</summary>
+/// <summary>A UDP association, or one of echo requests, in an HTTP/2 stream: RFC 9298 with DATAGRAM capsules and context 0; the same at both ends.</summary>
 internal sealed class HttpDatagramFlow(CapsuleStream capsules, Action reset) : IDatagramFlow
 {
     /// <summary>The largest UDP payload over IPv4.</summary>
@@ -25,6 +25,11 @@ internal sealed class HttpDatagramFlow(CapsuleStream capsules, Action reset) : I
         {
             while (await capsules.ReadHeaderAsync(cancellationToken) is { } header)
             {
+                if (header.Type == CapsuleType.Abort)
+                {
+                    throw await AbortCapsule.ReadAsync(capsules, header, cancellationToken);
+                }
+
                 if (header.Type != CapsuleType.Datagram || header.Length > ContextSize + MaxDatagram)
                 {
                     throw new FlowAbortedException(FlowFailure.ProtocolError, "The peer sent a capsule that is no datagram.");
@@ -102,6 +107,23 @@ internal sealed class HttpDatagramFlow(CapsuleStream capsules, Action reset) : I
         finally
         {
             Interlocked.Decrement(ref _waiting);
+        }
+    }
+
+    public async ValueTask AbortAsync(FlowRefusal reason, CancellationToken cancellationToken = default)
+    {
+        await _writer.WaitAsync(cancellationToken);
+        try
+        {
+            await capsules.WriteAsync(AbortCapsule.Encode(reason), cancellationToken);
+        }
+        catch (Exception e) when (e is HttpRequestException || DirectConnection.IsConnectionFailure(e))
+        {
+            // The other end is gone: nobody to tell.
+        }
+        finally
+        {
+            _writer.Release();
         }
     }
 

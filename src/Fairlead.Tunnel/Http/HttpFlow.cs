@@ -140,11 +140,8 @@ internal sealed class HttpFlow(CapsuleStream capsules, bool client, Action reset
                 _left = (int)header.Length;
                 _lastCapsule = header.Type == CapsuleType.FinalData;
                 break;
-            case CapsuleType.Abort when header.Length is > 0 and <= 1024:
-                var payload = new byte[(int)header.Length];
-                await capsules.ReadExactlyAsync(payload, cancellationToken);
-                var reason = FrameCodec.ParseOutcome(payload);
-                throw new FlowAbortedException(reason.Failure == FlowFailure.None ? FlowFailure.Reset : reason.Failure, reason.Message);
+            case CapsuleType.Abort:
+                throw await AbortCapsule.ReadAsync(capsules, header, cancellationToken);
             default:
                 throw new FlowAbortedException(FlowFailure.ProtocolError, "The peer sent a capsule that is out of place.");
         }
@@ -216,11 +213,7 @@ internal sealed class HttpFlow(CapsuleStream capsules, bool client, Action reset
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(1));
         try
         {
-            var outcome = FrameCodec.Outcome(FrameType.Abort, failure, message).AsSpan(FrameHeader.Size);
-            var capsule = new byte[CapsuleHeader.FixedSize + outcome.Length];
-            new CapsuleHeader(CapsuleType.Abort, (ulong)outcome.Length).WriteFixed(capsule);
-            outcome.CopyTo(capsule.AsSpan(CapsuleHeader.FixedSize));
-            await capsules.WriteAsync(capsule, patience.Token);
+            await capsules.WriteAsync(AbortCapsule.Encode(new FlowRefusal(failure, message)), patience.Token);
         }
         catch (Exception e) when (IsFailure(e))
         {

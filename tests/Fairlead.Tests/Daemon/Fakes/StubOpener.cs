@@ -114,6 +114,8 @@ internal sealed class StubDatagramFlow : IDatagramFlow
 
     public ValueTask SendAsync(ReadOnlyMemory<byte> datagram, CancellationToken cancellationToken = default) => Sent.Writer.WriteAsync(datagram.ToArray(), cancellationToken);
 
+    public ValueTask AbortAsync(FlowRefusal reason, CancellationToken cancellationToken = default) => DisposeAsync();
+
     public ValueTask DisposeAsync()
     {
         Disposed.TrySetResult();

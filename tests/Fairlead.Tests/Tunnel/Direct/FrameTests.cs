@@ -39,10 +39,14 @@ public sealed class FrameTests
         FrameHeader.TryParse(bytes, out _).ShouldBeFalse();
     }
 
-    [Fact]
-    public void Open_encoded_and_parsed_is_the_same_target()
+    [Theory]
+    [InlineData(TransportProtocol.Tcp, "postgres-0.postgres.shop.svc", 5432, null)]
+    [InlineData(TransportProtocol.Tcp, "10.244.0.7", 80, null)]
+    [InlineData(TransportProtocol.Tcp, "fd00::7", 80, "shop/deployment/frontend")]
+    [InlineData(TransportProtocol.Icmp, "10.244.0.7", 0, null)]
+    public void Open_encoded_and_parsed_is_the_same_target(TransportProtocol protocol, string host, int port, string? via)
     {
-        var target = new FlowTarget(TransportProtocol.Tcp, "postgres-0.postgres.shop.svc", 5432);
+        var target = new FlowTarget(protocol, host, port, via);
         FrameCodec.ParseOpen(FrameCodec.Open(target).AsSpan(FrameHeader.Size)).ShouldBe(target);
     }
 
@@ -54,6 +58,14 @@ public sealed class FrameTests
     [InlineData("ok", 65536)]
     public void Open_of_a_target_that_cannot_be_is_refused_before_it_is_sent(string host, int port) =>
         Should.Throw<ArgumentException>(() => FrameCodec.Open(new FlowTarget(TransportProtocol.Tcp, host, port)));
+
+    [Theory]
+    [InlineData(TransportProtocol.Tcp, 80, "")]
+    [InlineData(TransportProtocol.Tcp, 80, "a b")]
+    [InlineData(TransportProtocol.Icmp, 80, null)]
+    [InlineData((TransportProtocol)3, 80, null)]
+    public void Open_of_a_way_that_cannot_be_is_refused_before_it_is_sent(TransportProtocol protocol, int port, string? via) =>
+        Should.Throw<ArgumentException>(() => FrameCodec.Open(new FlowTarget(protocol, "10.0.0.1", port, via)));
 
     [Fact]
     public void Message_of_an_outcome_loses_control_characters()
@@ -81,7 +93,7 @@ public sealed class FrameTests
             var payload = bytes.AsSpan(4, random.Next(1, 296));
             if (FrameCodec.ParseOpen(payload) is { } target)
             {
-                target.Port.ShouldBeInRange(1, 65535);
+                target.IsWellFormed.ShouldBeTrue();
                 FrameCodec.ParseOpen(FrameCodec.Open(target).AsSpan(FrameHeader.Size)).ShouldBe(target);
             }
 
