@@ -1,4 +1,5 @@
 using Fairlead.Cli.Verbs;
+using Fairlead.Contracts.Cluster;
 using Fairlead.Contracts.Errors;
 using Fairlead.Contracts.Local;
 
@@ -60,10 +61,31 @@ internal static class StatusView
         output.Line($"Replicas             {(space.Replicas is { Count: > 0 } replicas ? string.Join(", ", replicas) : "-")}");
         output.Line($"Certificate expires  in {Humane.Age(space.CertificateExpires - now)} ({space.CertificateExpires:u}), renewed by itself before");
         output.Line($"Primary namespace    {space.PrimaryNamespace ?? "-"}");
+        WriteRights(output, space);
         output.Line($"Services             {space.Services} granted, {space.Consumed} consumed");
         output.Line($"Flows                {space.OpenFlows} open, {Humane.Bytes(space.BytesSent)} sent, {Humane.Bytes(space.BytesReceived)} received");
         WriteSettings(output, [space]);
         WriteProblems(output, [space]);
+    }
+
+    /// <summary>By verb: <c>shop</c> is everything in that namespace, <c>shop/frontend</c> one service or workload; either may hold wildcards.</summary>
+    private static void WriteRights(Output output, SpaceStatus space)
+    {
+        if (space.Rights is not { } rights)
+        {
+            return;
+        }
+
+        var verbs = rights.SelectMany(rule => (rule.Verbs ?? [GrantVerbs.Consume]).Select(verb => (Verb: verb, Rule: rule))).GroupBy(r => r.Verb).OrderBy(g => g.Key != GrantVerbs.Consume).ToList();
+        foreach (var verb in verbs)
+        {
+            output.Line($"May {verb.Key}".PadRight(20) + " " + string.Join(", ", verb.SelectMany(r => r.Rule.Describe()).Distinct()));
+        }
+
+        if (verbs.Count == 0)
+        {
+            output.Line("May                  nothing: no Grant names you, and RBAC gives you nothing (docs/identity.md)");
+        }
     }
 
     /// <summary>What admins set for every client; where it is this laptop's own option that counts, it says so.</summary>

@@ -28,12 +28,6 @@ internal static partial class NamespaceRules
             ErrorCategory.Usage, "rule-invalid", $"'{rule}' is not a rule", "a rule is NAMESPACE or NAMESPACE/SERVICE, in lower case, with * and ? as wildcards", "For example --namespaces 'shop,dev-*/api'."),
     };
 
-    /// <summary>A rule of a Grant as people write it.</summary>
-    public static IEnumerable<string> Format(GrantRule rule) =>
-        from ns in rule.Namespaces ?? []
-        from service in rule.Services ?? ["*"]
-        select service == "*" ? ns : $"{ns}/{service}";
-
     [GeneratedRegex(@"^[-a-z0-9*?]{1,63}\z", RegexOptions.CultureInvariant | RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture)]
     private static partial Regex Glob();
 }

@@ -101,7 +101,7 @@ public sealed partial class SpaceAdministration
             .. grants.Items.OrderBy(g => g.Metadata.Name, StringComparer.Ordinal).Select(g => new GrantInfo(
                 g.Metadata.Name ?? "",
                 g.Spec?.Subjects ?? [],
-                [.. (g.Spec?.Rules ?? []).SelectMany(NamespaceRules.Format)],
+                [.. (g.Spec?.Rules ?? []).SelectMany(rule => rule.Describe())],
                 [.. (g.Spec?.Rules ?? []).SelectMany(r => r.Verbs ?? [GrantVerbs.Consume]).Distinct()],
                 g.Metadata.CreationTimestamp)),
         ];

@@ -28,11 +28,19 @@ public static class ClusterObjects
     /// <summary>Virtual resource of <see cref="Group"/>: who may <see cref="GrantVerbs.Consume"/> it in a namespace may consume the services there.</summary>
     public const string SpacesResource = "spaces";
 
+    /// <summary>Virtual resource of <see cref="Group"/>: who may <see cref="AttachmentsVerb"/> it in a namespace may attach to the workloads there.</summary>
+    public const string AttachmentsResource = "attachments";
+
+    public const string AttachmentsVerb = "create";
+
     /// <summary>ClusterRole that lets people with a kubeconfig enrol.</summary>
     public const string UserRole = "fairlead-user";
 
     /// <summary>ClusterRole that lets them consume, where it is bound.</summary>
     public const string ConsumerRole = "fairlead-consumer";
+
+    /// <summary>ClusterRole that lets them attach, where it is bound.</summary>
+    public const string AttacherRole = "fairlead-attacher";
 
     /// <summary>Secret with <c>tls.crt</c> and <c>tls.key</c>: the space's certificate authority.</summary>
     public const string AuthoritySecret = "fairlead-ca";

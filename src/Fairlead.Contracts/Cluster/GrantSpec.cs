@@ -10,19 +10,29 @@ public sealed record GrantSpec(IReadOnlyList<string>? Subjects, IReadOnlyList<Gr
 
 /// <summary>One permission: every verb, on every service that one of <paramref name="Services"/> matches in a namespace that one of <paramref name="Namespaces"/> matches.</summary>
 /// <param name="Namespaces">Globs (<c>*</c> is any run of characters, <c>?</c> any one).</param>
-/// <param name="Services">Globs; absent is <c>*</c>.</param>
+/// <param name="Services">Globs; absent is <c>*</c>. For <see cref="GrantVerbs.Attach"/> they match the names of workloads.</param>
 /// <param name="Verbs">Of <see cref="GrantVerbs"/>; absent is <c>consume</c>.</param>
 /// <param name="Cidrs">Addresses that may lie behind these services although they are refused otherwise (nodes, link-local, the API server, pods of other namespaces).</param>
 public sealed record GrantRule(
     IReadOnlyList<string>? Namespaces,
     IReadOnlyList<string>? Services = null,
     IReadOnlyList<string>? Verbs = null,
-    IReadOnlyList<string>? Cidrs = null);
+    IReadOnlyList<string>? Cidrs = null)
+{
+    /// <summary>Where, as people write it: <c>shop</c>, <c>dev-*/api</c>, and <c>shop/db (and 10.0.0.0/8)</c> with CIDRs.</summary>
+    public IEnumerable<string> Describe() =>
+        from ns in Namespaces ?? []
+        from service in Services ?? ["*"]
+        select (service == "*" ? ns : $"{ns}/{service}") + (Cidrs is { Count: > 0 } ? $" (and {string.Join(", ", Cidrs)})" : "");
+}
 
 public static class GrantVerbs
 {
     /// <summary>Open flows to the service, see it in the catalog, and resolve its names.</summary>
     public const string Consume = "consume";
+
+    /// <summary>Have the agent put beside a workload (a Deployment, StatefulSet, …), which then is an exit of one's own flows.</summary>
+    public const string Attach = "attach";
 
     /// <summary>Ask the cluster's DNS for names that are no service's; counts only in a rule for every namespace and service.</summary>
     public const string Dns = "dns";

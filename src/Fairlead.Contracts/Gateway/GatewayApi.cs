@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Fairlead.Contracts.Cluster;
 using Fairlead.Contracts.Errors;
 
 namespace Fairlead.Contracts.Gateway;
@@ -10,6 +11,9 @@ public static class GatewayApi
     public const int ProtocolVersion = 1;
 
     public const int OldestProtocolVersion = 1;
+
+    /// <summary>Rules that a hello tells, which people read; who has more may do no less.</summary>
+    public const int MaxRights = 256;
 
     /// <summary>POST <see cref="HelloRequest"/> → <see cref="HelloResponse"/>.</summary>
     public const string Hello = "/v1/hello";
@@ -57,6 +61,7 @@ public sealed record HelloRequest(IReadOnlyList<int> ProtocolVersions, string Pr
 /// <param name="ClusterDomain">Such as <c>cluster.local</c>.</param>
 /// <param name="Pods">The gateway's pods that are ready; null from a gateway that doesn't say.</param>
 /// <param name="Network">The cluster's subnets; null from a gateway that doesn't say, or not yet.</param>
+/// <param name="Rights">What the caller may do, by Grants and RBAC, to be shown; at most <see cref="GatewayApi.MaxRights"/> rules. Null from a gateway that doesn't say.</param>
 public sealed record HelloResponse(
     int ProtocolVersion,
     string ProductVersion,
@@ -68,7 +73,8 @@ public sealed record HelloResponse(
     string GatewayInstance,
     IReadOnlyList<GatewayEndpoint> Endpoints,
     IReadOnlyList<string>? Pods = null,
-    ClusterNetwork? Network = null);
+    ClusterNetwork? Network = null,
+    IReadOnlyList<GrantRule>? Rights = null);
 
 /// <summary>Where a gateway is reached from outside: <paramref name="Host"/> is an address or a DNS name, ports are TCP.</summary>
 /// <param name="DataPort">The direct carrier's port; 0 where only the API's port is exposed.</param>
@@ -126,7 +132,7 @@ public enum CatalogEventType
     /// <summary>The gateway goes away soon: watch elsewhere.</summary>
     Draining,
 
-    /// <summary>The gateway's pods or endpoints, or the cluster's network, changed: say hello again.</summary>
+    /// <summary>The gateway's pods or endpoints, the cluster's network, or what the client may do, changed: say hello again.</summary>
     Gateway,
 }
 

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Fairlead.Contracts.Cluster;
 using Fairlead.Contracts.Errors;
 using Fairlead.Contracts.Gateway;
 
@@ -90,6 +91,7 @@ public enum LinkState
 /// <param name="RoundTripMilliseconds">Smoothed, over the data path; null while there is none.</param>
 /// <param name="Ways">Every way to the gateway, the best first.</param>
 /// <param name="Replicas">The gateway's pods that answer.</param>
+/// <param name="Rights">What the caller may do there, as the gateway last said it; null while it hasn't.</param>
 public sealed record SpaceStatus(
     string Name,
     string Uid,
@@ -113,7 +115,8 @@ public sealed record SpaceStatus(
     long BytesReceived,
     IReadOnlyList<SpaceSetting>? Settings = null,
     IReadOnlyList<WayStatus>? Ways = null,
-    IReadOnlyList<string>? Replicas = null);
+    IReadOnlyList<string>? Replicas = null,
+    IReadOnlyList<GrantRule>? Rights = null);
 
 /// <summary>Something that the space's admin sets for every client (<see cref="ClientSettingKeys"/>).</summary>
 /// <param name="Overridden">This laptop's own option counts instead.</param>

@@ -215,7 +215,8 @@ internal sealed partial class Space : IAsyncDisposable
             Counters.BytesFromSocket,
             Counters.BytesToSocket,
             Ways: status.Ways,
-            Replicas: [.. status.Replicas.Where(replica => replica.Length > 0)]);
+            Replicas: [.. status.Replicas.Where(replica => replica.Length > 0)],
+            Rights: Hello?.Rights);
     }
 
     public async ValueTask DisposeAsync()

@@ -91,9 +91,11 @@ internal sealed class ApiEndpoints(
 
         var version = Negotiation.Choose(hello, space.ProductVersion);
         var at = reach();
+        await grants.ReadyAsync(peer, target: null, context.RequestAborted);
         await WriteAsync(
             context,
-            new HelloResponse(version, space.ProductVersion, Negotiation.Capabilities, space.Name, space.Uid, peer.Subject, space.ClusterDomain, space.Instance, at.Endpoints, Pods: at.Pods),
+            new HelloResponse(version, space.ProductVersion, Negotiation.Capabilities, space.Name, space.Uid, peer.Subject, space.ClusterDomain, space.Instance, at.Endpoints, Pods: at.Pods,
+                Rights: [.. grants.Of(peer).Rules.Take(GatewayApi.MaxRights)]),
             GatewayJson.Default.HelloResponse);
     }
 

@@ -10,7 +10,7 @@ namespace Fairlead.Gateway.Catalog;
 /// <param name="rights">The client's rights now.</param>
 /// <param name="settings">What the admin sets for every client; another instance when it changed.</param>
 /// <param name="draining">Whether the gateway is about to end.</param>
-/// <param name="reach">Where the gateway is reached, for clients that want to be told of changes; null for others.</param>
+/// <param name="reach">Where the gateway is reached, for clients that want to be told of changes of that and of their rights; null for others.</param>
 /// <param name="addresses">The client wants the services' addresses, too.</param>
 internal sealed class CatalogWatch(
     CatalogFeed feed,
@@ -43,13 +43,14 @@ internal sealed class CatalogWatch(
             : Restart();
         var saidDraining = false;
         var reached = reach?.Invoke();
+        var shown = current.Fingerprint;
         while (true)
         {
             var next = feed.NextChange;
             var events = Collect();
-            if (reach?.Invoke() is { } now && !now.IsSame(reached!.Value))
+            if (reach?.Invoke() is { } now && (!now.IsSame(reached!.Value) || current.Fingerprint != shown))
             {
-                reached = now;
+                (reached, shown) = (now, current.Fingerprint);
                 events.Add(Event(CatalogEventType.Gateway));
             }
 

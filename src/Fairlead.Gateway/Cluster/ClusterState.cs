@@ -19,7 +19,7 @@ internal sealed class ClusterState(string gatewayNamespace = ClusterObjects.Name
     private readonly ConcurrentDictionary<ObjectKey, ImmutableDictionary<ObjectKey, SliceView>> slicesByService = new();
     private readonly ConcurrentDictionary<ObjectKey, SliceView> slices = new();
     private readonly Lock counting = new();
-    private readonly Dictionary<string, int> servicesByNamespace = [];
+    private readonly Dictionary<string, int> objectsByNamespace = [];
     private volatile ImmutableHashSet<string> namespaces = [];
     private readonly ConcurrentDictionary<ObjectKey, PodView> pods = new();
     private readonly ConcurrentDictionary<string, NodeView> nodes = new();
@@ -38,10 +38,10 @@ internal sealed class ClusterState(string gatewayNamespace = ClusterObjects.Name
     /// <summary>A node or the gateway's own Service changed: where the gateway is reached may have changed.</summary>
     public Action? ReachChanged { get; set; }
 
-    /// <summary>The first service of a namespace came, or the last one went.</summary>
+    /// <summary>The first service or pod of a namespace came, or the last one went.</summary>
     public Action? NamespacesChanged { get; set; }
 
-    /// <summary>Those that have services.</summary>
+    /// <summary>Those that have services or pods.</summary>
     public IReadOnlySet<string> Namespaces => namespaces;
 
     public IEnumerable<ServiceView> Services => services.Select(s => s.Value);
@@ -137,6 +137,7 @@ internal sealed class ClusterState(string gatewayNamespace = ClusterObjects.Name
     {
         var old = pods.GetValueOrDefault(pod.Key);
         pods[pod.Key] = pod;
+        Count(pod.Key.Namespace, old is null ? 1 : 0);
         podsByAddress.Move(pod.Key, OwnAddressesOf(old), OwnAddressesOf(pod));
     }
 
@@ -144,6 +145,7 @@ internal sealed class ClusterState(string gatewayNamespace = ClusterObjects.Name
     {
         if (pods.TryRemove(key, out var old))
         {
+            Count(key.Namespace, -1);
             podsByAddress.Move(key, OwnAddressesOf(old), []);
         }
     }
@@ -172,14 +174,14 @@ internal sealed class ClusterState(string gatewayNamespace = ClusterObjects.Name
     {
         lock (counting)
         {
-            var count = servicesByNamespace.GetValueOrDefault(@namespace) + change;
+            var count = objectsByNamespace.GetValueOrDefault(@namespace) + change;
             if (count == 0)
             {
-                servicesByNamespace.Remove(@namespace);
+                objectsByNamespace.Remove(@namespace);
             }
             else
             {
-                servicesByNamespace[@namespace] = count;
+                objectsByNamespace[@namespace] = count;
             }
 
             if (count > 0 == namespaces.Contains(@namespace))

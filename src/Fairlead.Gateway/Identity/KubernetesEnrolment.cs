@@ -166,7 +166,7 @@ internal sealed partial class KubernetesEnrolment(
     }
 
     private static string Advice(string user) =>
-        $"{user} may use nothing of this space: no RBAC right to {GrantVerbs.Consume} {ClusterObjects.SpacesResource}.{ClusterObjects.Group} in any namespace with a service, "
+        $"{user} may use nothing of this space: no RBAC right to {GrantVerbs.Consume} {ClusterObjects.SpacesResource}.{ClusterObjects.Group} in any namespace with a service, nor to attach, "
         + $"and no Grant for {Subjects.KubernetesPrefix}{user} or a group of theirs. An administrator gives a namespace by "
         + $"'kubectl create rolebinding {ClusterObjects.ConsumerRole} --clusterrole={ClusterObjects.ConsumerRole} --user={user} -n NAMESPACE'";
 

@@ -15,12 +15,13 @@ namespace Fairlead.Gateway.Policy;
 internal delegate Task<SubjectAccessReviewStatus> AskAccess(SubjectAccessReviewSpec review, CancellationToken cancellationToken);
 
 /// <summary>
-/// What RBAC lets Kubernetes users do, asked by SubjectAccessReview: <c>consume</c> on the virtual resource <c>spaces.fairlead.dev</c> in each
-/// namespace that has services (first in all at once, which one question answers for most administrators). Whoever has a flow or a catalog open
+/// What RBAC lets Kubernetes users do, asked by SubjectAccessReview: <c>consume</c> on the virtual resource <c>spaces.fairlead.dev</c> and
+/// <c>create</c> on <c>attachments.fairlead.dev</c>, each first in all namespaces at once, which one question answers for most
+/// administrators, then in each that has services or pods. Whoever has a flow or a catalog open
 /// is asked about again every <see cref="Interval"/>; no flow is opened on an answer older than <see cref="MaxAge"/>. While the API server can't
 /// be asked the last answer stands for <see cref="Patience"/>.
 /// </summary>
-/// <param name="namespaces">Those that have services, now.</param>
+/// <param name="namespaces">Those that have services or pods, now.</param>
 /// <param name="inUse">Whose flows and catalogs are open, now.</param>
 #pragma warning disable CA1001 // semaphores whose wait handles are never taken hold nothing to dispose
 internal sealed partial class AccessReviews(
@@ -62,13 +63,13 @@ internal sealed partial class AccessReviews(
     /// <summary>Called after what some account may do has changed.</summary>
     public Action? Changed { get; set; }
 
-    /// <summary>A namespace has its first service: it has not been asked about yet.</summary>
+    /// <summary>A namespace has its first service or pod: it has not been asked about yet.</summary>
     public void NamespaceAppeared() => wake.TrySetResult();
 
     /// <summary>The last answer.</summary>
     public AccessReview Of(KubernetesAccount account) => entries.TryGetValue(KeyOf(account), out var entry) && entry.Review is { } known ? Judge(known) : AccessReview.Unknown("it has not been asked yet");
 
-    /// <summary>An answer that is young enough, and about the namespace if one is given and has services.</summary>
+    /// <summary>An answer that is young enough, and about the namespace if one is given and has services or pods.</summary>
     /// <param name="maxAge">Zero: one that is asked for now.</param>
     public async ValueTask<AccessReview> AskAsync(KubernetesAccount account, string? @namespace, TimeSpan maxAge, CancellationToken cancellationToken)
     {
@@ -159,14 +160,11 @@ internal sealed partial class AccessReviews(
         entry.HasFailed = false;
         try
         {
-            if (await MayAsync(entry.Account, null, stop.Token))
-            {
-                return new AccessReview(FrozenSet<string>.Empty, FrozenSet<string>.Empty, Everywhere: true, at);
-            }
-
             var asked = namespaces();
-            var answers = await Task.WhenAll(asked.Select(async name => (Name: name, May: await MayAsync(entry.Account, name, stop.Token))));
-            return new AccessReview(asked, answers.Where(a => a.May).Select(a => a.Name).ToFrozenSet(), Everywhere: false, at);
+            var consume = ScopeAsync(entry.Account, GrantVerbs.Consume, ClusterObjects.SpacesResource, asked, stop.Token);
+            var attach = ScopeAsync(entry.Account, ClusterObjects.AttachmentsVerb, ClusterObjects.AttachmentsResource, asked, stop.Token);
+            await Task.WhenAll(consume, attach);
+            return new AccessReview(asked, await consume, await attach, at);
         }
         catch (Exception e) when (e is KubernetesException or KubeConfigException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
@@ -176,7 +174,18 @@ internal sealed partial class AccessReviews(
         }
     }
 
-    private async Task<bool> MayAsync(KubernetesAccount account, string? @namespace, CancellationToken cancellationToken)
+    private async Task<AccessScope> ScopeAsync(KubernetesAccount account, string verb, string resource, IReadOnlySet<string> asked, CancellationToken cancellationToken)
+    {
+        if (await MayAsync(account, verb, resource, null, cancellationToken))
+        {
+            return new AccessScope(Everywhere: true, FrozenSet<string>.Empty);
+        }
+
+        var answers = await Task.WhenAll(asked.Select(async name => (Name: name, May: await MayAsync(account, verb, resource, name, cancellationToken))));
+        return new AccessScope(Everywhere: false, answers.Where(a => a.May).Select(a => a.Name).ToFrozenSet());
+    }
+
+    private async Task<bool> MayAsync(KubernetesAccount account, string verb, string resource, string? @namespace, CancellationToken cancellationToken)
     {
         await questions.WaitAsync(cancellationToken);
         try
@@ -188,7 +197,7 @@ internal sealed partial class AccessReviews(
                     Uid = account.Uid,
                     Groups = account.Groups,
                     Extra = account.Extra.ToDictionary(),
-                    ResourceAttributes = new ResourceAttributes { Group = ClusterObjects.Group, Resource = ClusterObjects.SpacesResource, Verb = GrantVerbs.Consume, Namespace = @namespace },
+                    ResourceAttributes = new ResourceAttributes { Group = ClusterObjects.Group, Resource = resource, Verb = verb, Namespace = @namespace },
                 },
                 cancellationToken);
             return answer.Allowed;
@@ -218,7 +227,7 @@ internal sealed partial class AccessReviews(
     /// <summary>Equal for equal accounts, which come from any number of certificates.</summary>
     private static string KeyOf(KubernetesAccount account) => Keys.GetValue(account, static a => Convert.ToHexString(SHA256.HashData(AccountExtension.Encode(a))));
 
-    [LoggerMessage(1106, LogLevel.Warning, "whether {User} may consume could not be asked: {Error}")]
+    [LoggerMessage(1106, LogLevel.Warning, "what {User} may do could not be asked: {Error}")]
     private partial void LogFailed(string user, string error);
 
 #pragma warning disable CA1001 // as above

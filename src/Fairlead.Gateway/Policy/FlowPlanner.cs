@@ -63,9 +63,7 @@ internal sealed class FlowPlanner(ClusterState cluster, AddressJudge judge)
             return rights.Names(key.Namespace, key.Name) ? null : "only a grant that names default/kubernetes allows the API server";
         }
 
-        return rights.MayConsume(key.Namespace, key.Name) ? null
-            : rights.Remark is { } remark ? $"no grant to consume {key}, and {remark}"
-            : $"no grant to consume {key}";
+        return rights.MayConsume(key.Namespace, key.Name) ? null : rights.ConsumeDenial(key);
     }
 
     private FlowPlan PlanClusterAddress(Rights rights, ServiceView service, FlowTarget target)

@@ -3,6 +3,7 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Text;
 using Fairlead.Contracts.Cluster;
+using Fairlead.Gateway.Cluster;
 using Fairlead.Tunnel;
 
 namespace Fairlead.Gateway.Policy;
@@ -13,12 +14,14 @@ internal sealed class Rights
     public static readonly Rights None = new([]);
 
     private readonly Rule[] rules;
+    private readonly string? account;
 
-    /// <param name="remark">What a person is told besides, when something isn't granted: an end of a sentence.</param>
+    /// <param name="account">The Kubernetes user whom RBAC was asked about; null where RBAC doesn't count.</param>
     /// <param name="failure">Why more may be allowed than is known.</param>
-    public Rights(IReadOnlyList<GrantRule> granted, string? remark = null, string? failure = null)
+    public Rights(IReadOnlyList<GrantRule> granted, string? account = null, string? failure = null)
     {
-        (Remark, Failure) = (remark, failure);
+        this.account = account;
+        Failure = failure;
         rules = [.. granted.Select(Rule.Compile).OfType<Rule>()];
         Fingerprint = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', rules.Select(r => r.Text).Order(StringComparer.Ordinal)))))[..16];
     }
@@ -26,11 +29,12 @@ internal sealed class Rights
     /// <summary>Equal for equal rights: a client that comes back with another one can't resume a watch.</summary>
     public string Fingerprint { get; }
 
-    public string? Remark { get; }
-
     public string? Failure { get; }
 
     public bool IsEmpty => rules.Length == 0;
+
+    /// <summary>All that is granted, as Grants say it.</summary>
+    public IEnumerable<GrantRule> Rules => rules.Select(r => r.Source);
 
     public bool MayConsume(string @namespace, string service)
     {
@@ -55,6 +59,21 @@ internal sealed class Rights
     public bool Excepts(string @namespace, string service, IPAddress address) =>
         rules.Any(r => r.Consume && r.Cidrs.Length > 0 && r.Covers(@namespace, service) && r.Cidrs.Any(c => c.Contains(address)));
 
+    /// <summary>Whether the agent may be put beside the workload for this subject.</summary>
+    /// <param name="workload">Its name, without the kind.</param>
+    public bool MayAttach(string @namespace, string workload) => rules.Any(r => r.Attach && r.Covers(@namespace, workload));
+
+    /// <summary>Why the service may not be consumed: a sentence for who asked.</summary>
+    public string ConsumeDenial(ObjectKey service) => $"no grant to consume {service}" + ByRbac(GrantVerbs.Consume, ClusterObjects.SpacesResource);
+
+    /// <summary>Why the workload may not be attached to: a sentence for who asked.</summary>
+    public string AttachDenial(ObjectKey workload) => $"no grant to attach to {workload}" + ByRbac(ClusterObjects.AttachmentsVerb, ClusterObjects.AttachmentsResource);
+
+    private string ByRbac(string verb, string resource) =>
+        account is null ? ""
+        : Failure is null ? $", and RBAC does not let {account} {verb} {resource}.{ClusterObjects.Group} in its namespace"
+        : $", and whether RBAC allows it is not known: {Failure}";
+
     public bool MayResolveForeignNames => rules.Any(r => r.Dns && r.AllServices && r.AllNamespaces);
 
     private sealed class Rule
@@ -67,7 +86,9 @@ internal sealed class Rights
             namespaces = [.. rule.Namespaces ?? []];
             services = [.. rule.Services ?? ["*"]];
             var verbs = rule.Verbs ?? [GrantVerbs.Consume];
+            Source = rule;
             Consume = verbs.Contains(GrantVerbs.Consume);
+            Attach = verbs.Contains(GrantVerbs.Attach);
             Dns = verbs.Contains(GrantVerbs.Dns);
             Cidrs = cidrs;
             AllServices = services.Contains("*");
@@ -75,7 +96,11 @@ internal sealed class Rights
             Text = string.Join('|', string.Join(',', namespaces), string.Join(',', services), string.Join(',', verbs), string.Join(',', cidrs));
         }
 
+        public GrantRule Source { get; }
+
         public bool Consume { get; }
+
+        public bool Attach { get; }
 
         public bool Dns { get; }
 

@@ -69,10 +69,12 @@ internal sealed class ClusterUser(Cluster cluster, Laptop laptop, string name, i
 
     public async Task<string[]> PluginRanAsAsync() => (await laptop.Host.ReadAsync($"{Home}/ran-as")).Split('\n', StringSplitOptions.RemoveEmptyEntries);
 
-    public async Task LetConsumeAsync(string ns) => (await cluster.KubectlAsync(
-        "create", "rolebinding", $"consumer-{name}", "-n", ns, "--clusterrole=fairlead-consumer", $"--serviceaccount={Namespace}:{name}")).ShouldSucceed();
+    public Task LetConsumeAsync(string ns) => BindAsync("fairlead-consumer", ns);
 
-    public async Task ForbidConsumingAsync(string ns) => (await cluster.KubectlAsync("delete", "rolebinding", $"consumer-{name}", "-n", ns)).ShouldSucceed();
+    public async Task ForbidConsumingAsync(string ns) => (await cluster.KubectlAsync("delete", "rolebinding", $"fairlead-consumer-{name}", "-n", ns)).ShouldSucceed();
+
+    public async Task BindAsync(string clusterRole, string ns) => (await cluster.KubectlAsync(
+        "create", "rolebinding", $"{clusterRole}-{name}", "-n", ns, $"--clusterrole={clusterRole}", $"--serviceaccount={Namespace}:{name}")).ShouldSucceed();
 
     /// <summary>As that user of the laptop, without any privilege.</summary>
     public Task<Outcome> FairleadAsync(params string[] arguments) => laptop.Host.RunAsync(
@@ -84,6 +86,6 @@ internal sealed class ClusterUser(Cluster cluster, Laptop laptop, string name, i
     {
         await cluster.KubectlAsync("delete", "serviceaccount", name, "-n", Namespace);
         await cluster.KubectlAsync("delete", "clusterrolebinding", $"user-{name}");
-        await cluster.KubectlAsync("delete", "rolebinding", $"consumer-{name}", "-n", "shop");
+        await cluster.KubectlAsync("delete", "rolebinding", $"fairlead-consumer-{name}", $"fairlead-attacher-{name}", "-n", "shop", "--ignore-not-found");
     }
 }

@@ -19,6 +19,10 @@ public sealed class KubeconfigTests(SharedCluster cluster) : ClusterTest(cluster
             (await bob.FairleadAsync("consume", "shop/*")).ShouldSucceed();
             (await laptop.CurlAsync("http://frontend.shop/")).ShouldSucceed();
 
+            (await bob.FairleadAsync("space", "show")).Text.ShouldSatisfyAllConditions(s => s.ShouldContain("May consume          shop\n"), s => s.ShouldNotContain("May attach"));
+            await bob.BindAsync("fairlead-attacher", "shop");
+            await Shell.EventuallyAsync("the right to attach is told", async () => (await bob.FairleadAsync("space", "show")).Text.Contains("May attach           shop\n"));
+
             using var held = laptop.Host.Start("bash", "-c", "exec 3<>/dev/tcp/redis.shop/6379; echo open; cat <&3; echo closed");
             (await held.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(10))).ShouldBe("open");
             await bob.ForbidConsumingAsync("shop");

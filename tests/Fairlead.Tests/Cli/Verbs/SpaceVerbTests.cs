@@ -81,6 +81,17 @@ public sealed class SpaceVerbTests
         outcome.Error.ShouldContain("fairlead join TOKEN");
     }
 
+    [Theory]
+    [InlineData("""[{"namespaces":["shop","dev-*"],"services":["api"]},{"namespaces":["shop"],"verbs":["consume","attach"],"cidrs":["10.0.0.0/8"]}]""", "May consume          shop/api, dev-*/api, shop (and 10.0.0.0/8)\nMay attach           shop (and 10.0.0.0/8)\n")]
+    [InlineData("[]", "May                  nothing: no Grant names you, and RBAC gives you nothing (docs/identity.md)\n")]
+    public async Task Space_show_says_what_one_may_do(string rights, string shown)
+    {
+        await using var daemon = (await FakeDaemon.StartAsync()).Answers("GET", "/v1/spaces", $$"""{"spaces":[{{Space[..Space.LastIndexOf('}')]}},"rights":{{rights}}}]}""");
+        var outcome = await CommandLineRunner.RunAsync(daemon.Socket, ["space", "show"]);
+        outcome.ExitCode.ShouldBe(0, outcome.Error);
+        outcome.Out.ShouldContain(shown);
+    }
+
     [Fact]
     public async Task Services_list_asks_for_the_namespace_of_the_space()
     {

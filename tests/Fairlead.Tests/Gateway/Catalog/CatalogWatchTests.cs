@@ -117,6 +117,22 @@ public sealed class CatalogWatchTests
     }
 
     [Fact]
+    public async Task Watch_changed_rights_are_told_once_to_whoever_shows_them_though_they_change_no_name()
+    {
+        var reach = new GatewayReach([], []);
+        var watch = new CatalogWatch(feed, "gw", () => rights, () => settings.Current, () => draining, time, () => reach).EventsAsync(null, CancellationToken.None).GetAsyncEnumerator();
+        await NextAsync(watch);
+        rights = World.Grant(new GrantRule(["shop"]), new GrantRule(["shop"], Verbs: ["attach"]));
+        var next = NextAsync(watch);
+        feed.Wake();
+        (await next).Select(e => e.Type).ShouldBe([CatalogEventType.Heartbeat, CatalogEventType.Gateway]);
+        next = NextAsync(watch);
+        feed.Wake();
+        time.Advance(CatalogWatch.Heartbeat);
+        (await next).ShouldHaveSingleItem().Type.ShouldBe(CatalogEventType.Heartbeat);
+    }
+
+    [Fact]
     public async Task Watch_change_that_changes_no_record_is_not_told()
     {
         var watch = Open(null);

@@ -18,6 +18,7 @@ public sealed class AccessReviewsTests
 
     private readonly ManualTime time = new();
     private readonly HashSet<string> allowed = [];
+    private readonly HashSet<string> attachable = [];
     private readonly HashSet<string> namespaces = ["shop", "dev"];
     private readonly ConcurrentQueue<SubjectAccessReviewSpec> asked = new();
     private readonly List<PeerIdentity> inUse = [];
@@ -32,26 +33,54 @@ public sealed class AccessReviewsTests
     }
 
     [Fact]
-    public async Task Review_asks_as_the_account_about_spaces_in_each_namespace()
+    public async Task Review_asks_as_the_account_about_spaces_and_attachments_in_each_namespace()
     {
         allowed.Add("shop");
         await grants.ReadyAsync(Peer, Frontend, default);
 
         May("shop").ShouldBeTrue();
         May("dev").ShouldBeFalse();
-        asked.Select(a => a.ResourceAttributes.Namespace).ShouldBe([null, "shop", "dev"], ignoreOrder: true);
+        asked.Select(a => $"{a.ResourceAttributes.Verb} {a.ResourceAttributes.Resource} {a.ResourceAttributes.Namespace}").ShouldBe(
+            ["consume spaces ", "consume spaces shop", "consume spaces dev", "create attachments ", "create attachments shop", "create attachments dev"], ignoreOrder: true);
         asked.ShouldAllBe(a => a.User == "bob" && a.Uid == "u1" && a.Groups.Single() == "devs" && a.Extra["scopes"].Single() == "a"
-            && a.ResourceAttributes.Group == "fairlead.dev" && a.ResourceAttributes.Resource == "spaces" && a.ResourceAttributes.Verb == "consume");
+            && a.ResourceAttributes.Group == "fairlead.dev");
     }
 
     [Fact]
-    public async Task Review_of_everywhere_is_one_question_and_covers_what_comes()
+    public async Task Right_to_attach_is_not_the_right_to_consume()
+    {
+        allowed.Add("shop");
+        attachable.Add("dev");
+        await grants.ReadyAsync(Peer, Frontend, default);
+
+        var rights = grants.Of(Peer);
+        new[] { rights.MayConsume("shop", "x"), rights.MayConsume("dev", "x"), rights.MayAttach("shop", "x"), rights.MayAttach("dev", "x") }.ShouldBe([true, false, false, true]);
+        rights.AttachDenial(new("shop", "x")).ShouldBe("no grant to attach to shop/x, and RBAC does not let bob create attachments.fairlead.dev in its namespace");
+    }
+
+    [Fact]
+    public async Task Right_to_attach_that_changes_is_a_change()
+    {
+        await grants.ReadyAsync(Peer, Frontend, default);
+        var before = reviews.Of(Bob);
+        attachable.Add("shop");
+        time.Advance(AccessReviews.MaxAge);
+        await grants.ReadyAsync(Peer, Frontend, default);
+
+        reviews.Of(Bob).SameAs(before).ShouldBeFalse();
+        grants.Of(Peer).MayAttach("shop", "x").ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task Review_of_everywhere_is_one_question_for_each_right_and_covers_what_comes()
     {
         allowed.Add("");
+        attachable.Add("");
         await grants.ReadyAsync(Peer, Frontend, default);
 
         May("not-there-yet").ShouldBeTrue();
-        asked.Count.ShouldBe(1);
+        asked.Count.ShouldBe(2);
+        grants.Of(Peer).MayAttach("not-there-yet", "x").ShouldBeTrue();
         grants.Of(Peer).Names("default", "kubernetes").ShouldBeFalse();
     }
 
@@ -118,7 +147,7 @@ public sealed class AccessReviewsTests
     {
         down = true;
         await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => grants.ReadyAsync(Peer, Frontend, default).AsTask()));
-        asked.Count.ShouldBe(1);
+        asked.Count.ShouldBe(2);
     }
 
     [Fact]
@@ -158,6 +187,6 @@ public sealed class AccessReviewsTests
         asked.Enqueue(review);
         return down
             ? throw new KubernetesException(0, KubernetesException.Unreachable, "down")
-            : Task.FromResult(new SubjectAccessReviewStatus { Allowed = allowed.Contains(review.ResourceAttributes.Namespace ?? "") });
+            : Task.FromResult(new SubjectAccessReviewStatus { Allowed = (review.ResourceAttributes.Resource == "attachments" ? attachable : allowed).Contains(review.ResourceAttributes.Namespace ?? "") });
     }
 }

@@ -60,6 +60,21 @@ public sealed class RightsTests
         new Rights([new GrantRule(["shop"], ["*"], ["attach"])]).MayConsume("shop", "frontend").ShouldBeFalse();
 
     [Fact]
+    public void Rights_attach_is_a_verb_of_its_own_and_matches_names_of_workloads()
+    {
+        var rights = new Rights([new GrantRule(["dev-*"], ["egress*"], ["attach"]), new GrantRule(["shop"])]);
+        rights.MayAttach("dev-1", "egress-vpn").ShouldBeTrue();
+        rights.MayAttach("dev-1", "orders").ShouldBeFalse();
+        rights.MayAttach("shop", "egress").ShouldBeFalse();
+        rights.AttachDenial(new("shop", "egress")).ShouldBe("no grant to attach to shop/egress");
+        Rights.None.MayAttach("dev-1", "egress").ShouldBeFalse();
+    }
+
+    [Fact]
+    public void Rights_tell_their_rules_but_none_that_grants_nothing() =>
+        new Rights([new GrantRule(["shop"]), new GrantRule(["dev"], Cidrs: ["nonsense"])]).Rules.ShouldHaveSingleItem().Namespaces.ShouldBe(["shop"]);
+
+    [Fact]
     public void Rights_rule_with_a_damaged_cidr_grants_nothing() =>
         new Rights([new GrantRule(["shop"], ["*"], ["consume"], ["10.0.0.0/99"])]).MayConsume("shop", "frontend").ShouldBeFalse();
 

@@ -13,7 +13,7 @@ public sealed class GatewayManifestsTests
         [
             "Namespace fairlead", "CustomResourceDefinition grants.fairlead.dev", "ServiceAccount fairlead/fairlead-gateway",
             "ClusterRole fairlead-gateway", "ClusterRoleBinding fairlead-gateway", "Role fairlead/fairlead-gateway", "RoleBinding fairlead/fairlead-gateway",
-            "ClusterRole fairlead-user", "Role fairlead/fairlead-user", "ClusterRole fairlead-consumer",
+            "ClusterRole fairlead-user", "Role fairlead/fairlead-user", "ClusterRole fairlead-consumer", "ClusterRole fairlead-attacher",
             "ClusterRole fairlead-gateway-watch", "ClusterRoleBinding fairlead-gateway-watch",
             "ConfigMap fairlead/fairlead-client", "Deployment fairlead/fairlead-gateway", "PodDisruptionBudget fairlead/fairlead-gateway", "Service fairlead/fairlead-gateway",
         ]);
@@ -44,6 +44,7 @@ public sealed class GatewayManifestsTests
         roles["fairlead-gateway-watch"].ShouldBe(["get list watch services", "get list watch pods", "get list watch endpointslices"]);
         roles["fairlead-user"].ShouldBe(["create get watch certificatesigningrequests"]);
         roles["fairlead-consumer"].ShouldBe(["consume spaces"]);
+        roles["fairlead-attacher"].ShouldBe(["create attachments"]);
         objects.SelectMany(o => (o["rules"] as JsonArray ?? []).Select(r => r!.ToJsonString())).ShouldAllBe(r => !r.Contains('*'));
     }
 
