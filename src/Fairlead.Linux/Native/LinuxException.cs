@@ -28,8 +28,13 @@ internal static class Errno
     public const int Range = 34;                // ERANGE
     public const int Loop = 40;                 // ELOOP
     public const int NoData = 61;               // ENODATA
+    public const int NoProcess = 3;             // ESRCH: no such route
+    public const int Exists = 17;               // EEXIST
+    public const int NoDevice = 19;             // ENODEV
     public const int MessageSize = 90;          // EMSGSIZE
     public const int NotSupported = 95;         // EOPNOTSUPP
+    public const int NoFamily = 97;             // EAFNOSUPPORT
+    public const int NoBuffers = 105;           // ENOBUFS
     public const int QuotaExceeded = 122;       // EDQUOT
 
     public static int Last => Marshal.GetLastPInvokeError();
