@@ -3,11 +3,13 @@ using Fairlead.Linux.Files;
 using Fairlead.Linux.Journal;
 using Fairlead.Linux.Limits;
 using Fairlead.Linux.Peers;
+using Fairlead.Linux.Routes;
 using Fairlead.Platform;
 using Fairlead.Platform.Capture;
 using Fairlead.Platform.Files;
 using Fairlead.Platform.Journal;
 using Fairlead.Platform.Peers;
+using Fairlead.Platform.Routes;
 
 namespace Fairlead.Linux;
 
@@ -37,15 +39,21 @@ public sealed class LinuxHost(LinuxHostPaths paths) : IHost
     public Task<ITunCapture> OpenTunAsync(TunOptions options, CancellationToken cancellationToken) =>
         throw new HostException("This version can't make virtual devices.");
 
+    public IHostRoutes OpenRoutes(IHostJournal journal) => LinuxRoutes.Open(journal);
+
     public async Task<bool> TryUndoAsync(HostChange change, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(change);
-        if (change.Kind != NftTable.JournalKind)
+        switch (change.Kind)
         {
-            return false;
+            case NftTable.JournalKind:
+                await new NftTable(change.Subject).DeleteAsync(cancellationToken);
+                return true;
+            case LinuxRoutes.JournalKind:
+                LinuxRoutes.Undo(change.Subject);
+                return true;
+            default:
+                return false;
         }
-
-        await new NftTable(change.Subject).DeleteAsync(cancellationToken);
-        return true;
     }
 }

@@ -2,6 +2,7 @@ using Fairlead.Platform.Capture;
 using Fairlead.Platform.Files;
 using Fairlead.Platform.Journal;
 using Fairlead.Platform.Peers;
+using Fairlead.Platform.Routes;
 
 namespace Fairlead.Platform;
 
@@ -32,6 +33,10 @@ public interface IHost
     /// <summary>Makes the virtual device that whole subnets can be routed to, up and with its addresses, and serves what comes through it.</summary>
     /// <exception cref="HostException">The host can't or may not.</exception>
     Task<ITunCapture> OpenTunAsync(TunOptions options, CancellationToken cancellationToken);
+
+    /// <summary>This host's routing, to be read and followed; nothing is changed by opening it.</summary>
+    /// <exception cref="HostException">The kernel can't be asked.</exception>
+    IHostRoutes OpenRoutes(IHostJournal journal);
 
     /// <summary>Undoes a journalled change of the platform's own kinds. Idempotent. The caller then marks it undone.</summary>
     /// <returns>False when the kind isn't the platform's: whoever recorded it undoes it.</returns>

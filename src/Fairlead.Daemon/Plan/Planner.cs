@@ -42,7 +42,8 @@ internal static class Planner
                 Decide(unit, [.. conflicts[unit.Prefix].Where(conflict => Concerns(unit.Prefix, conflict))]);
             }
 
-            var (translated, tabled, table) = Remap(units);
+            // A piece of a subnet may be just what somebody wished for by itself: the wish counts.
+            var (translated, tabled, table) = Remap(units, [.. remapped.OrderBy(one => one.Unit.Wish is null).DistinctBy(one => one.Subnet)]);
             List<Prefix> prefixes = [.. direct, .. translated.Select(subnet => Prefix.Of(subnet.Local))];
             if (table is { } block)
             {
@@ -139,14 +140,19 @@ internal static class Planner
 
         private void Route(Prefix subnet, WantedSubnet unit, string reason, HostConflict? conflict)
         {
+            if (never.Covers(subnet))
+            {
+                return;
+            }
+
             direct.Add(subnet);
             Tell(subnet, PlanAction.Routed, inputs.DeviceName, unit, reason, conflict);
         }
 
         /// <summary>Gives each subnet that is to be virtual its block, or a share of a table of single addresses.</summary>
-        private (IReadOnlyList<TranslatedSubnet> Translated, IReadOnlyList<Prefix> Tabled, Prefix? Table) Remap(IReadOnlyList<WantedSubnet> units)
+        private (IReadOnlyList<TranslatedSubnet> Translated, IReadOnlyList<Prefix> Tabled, Prefix? Table) Remap(IReadOnlyList<WantedSubnet> units, IReadOnlyList<Remapped> subnets)
         {
-            if (remapped.Count == 0)
+            if (subnets.Count == 0)
             {
                 return ([], [], null);
             }
@@ -166,7 +172,7 @@ internal static class Planner
 
             var pool = new VirtualPool(range, taken, inputs.Known);
             var translated = new Dictionary<Prefix, TranslatedSubnet>();
-            foreach (var one in pool.Order(remapped, one => one.Subnet))
+            foreach (var one in pool.Order(subnets, one => one.Subnet))
             {
                 if (pool.Take(one.Subnet) is { } block)
                 {
@@ -174,20 +180,20 @@ internal static class Planner
                 }
             }
 
-            var tabled = remapped.Select(one => one.Subnet).Where(subnet => !translated.ContainsKey(subnet)).ToList();
+            var tabled = subnets.Select(one => one.Subnet).Where(subnet => !translated.ContainsKey(subnet)).ToList();
             Prefix? table = null;
             if (tabled.Count > 0 && (tabled.Exists(subnet => subnet.IsIPv6) || (table = pool.TakeTable()) is null))
             {
                 refusal = PlanRefusal.Exhausted(range, tabled[0]);
             }
 
-            foreach (var one in remapped)
+            foreach (var one in subnets)
             {
                 var block = translated.TryGetValue(one.Subnet, out var found) ? found.Local.ToString() : table is { } addresses ? $"single addresses of {addresses}" : null;
                 Tell(one.Subnet, PlanAction.Virtual, inputs.DeviceName, one.Unit, one.Reason, one.Conflict, block);
             }
 
-            return ([.. remapped.Where(one => translated.ContainsKey(one.Subnet)).Select(one => translated[one.Subnet])], table is null ? [] : tabled, table);
+            return ([.. subnets.Where(one => translated.ContainsKey(one.Subnet)).Select(one => translated[one.Subnet])], table is null ? [] : tabled, table);
         }
 
         /// <summary>What is wished to be left alone, and what the connection itself needs inside of what is ours.</summary>

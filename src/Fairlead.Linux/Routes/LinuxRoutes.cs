@@ -304,7 +304,7 @@ internal sealed class LinuxRoutes : IHostRoutes
         return new NetlinkWriter(type, flags, header);
     }
 
-    private bool IsOurs(uint where, byte protocol) => protocol == Protocol && where is >= FirstTable and <= LastTable;
+    private static bool IsOurs(uint where, byte protocol) => protocol == Protocol && where is >= FirstTable and <= LastTable;
 
     private static void Add<T>(List<T> list, T? item)
         where T : class

@@ -6,6 +6,7 @@ using Fairlead.Platform.Capture;
 using Fairlead.Platform.Files;
 using Fairlead.Platform.Journal;
 using Fairlead.Platform.Peers;
+using Fairlead.Platform.Routes;
 
 namespace Fairlead.Tests.Daemon.Fakes;
 
@@ -48,6 +49,10 @@ internal sealed class FakeHost : IHost, IHostPaths, IPeerCredentials, IDisposabl
     }
 
     public Task<ITunCapture> OpenTunAsync(TunOptions options, CancellationToken cancellationToken) => throw new HostException("no devices here");
+
+    public FakeRoutes Routes { get; } = new();
+
+    public IHostRoutes OpenRoutes(IHostJournal journal) => Routes;
 
     public Task<bool> TryUndoAsync(HostChange change, CancellationToken cancellationToken) => Task.FromResult(change.Kind == "nft-table");
 
