@@ -129,6 +129,12 @@ public sealed class Cluster : IAsyncDisposable
         (await laptop.FairleadAsync("join", await InviteAsync(laptop.User, namespaces))).ShouldSucceed();
     }
 
+    /// <summary>From now on whatever comes to the API server's port, on connections that are open too, is answered with a reset.</summary>
+    public async Task CutApiServerAsync() => (await Host.RunAsync(
+        "nft", $"add table ip apicut; add chain ip apicut in {{ type filter hook input priority 0; }}; add rule ip apicut in ip daddr {ApiServer.Address} tcp dport {ApiServer.Port} reject with tcp reset")).ShouldSucceed();
+
+    public async Task RestoreApiServerAsync() => (await Host.RunAsync("nft", "delete", "table", "ip", "apicut")).ShouldSucceed();
+
     public async ValueTask DisposeAsync()
     {
         await _provider.TakeDownAsync(Host);

@@ -28,6 +28,14 @@ public sealed class Laptop(Host host, int number) : IAsyncDisposable
 
     public Task<Outcome> CurlAsync(string url, params string[] more) => Host.RunAsync(["curl", "-sS", "--max-time", "10", "--noproxy", "*", .. more, url]);
 
+    /// <summary>Requests on connections of their own, one after the other for twelve seconds: when those that failed began, in milliseconds since 1970.</summary>
+    public async Task<long[]> FailuresOfRequestsAsync(string url) =>
+    [
+        .. (await Host.ShellAsync(
+            $"end=$((SECONDS + 12)); while [ $SECONDS -lt $end ]; do began=$(date +%s%3N); curl -sS -o /dev/null --max-time 8 --noproxy '*' {url} 2>/dev/null || echo $began; sleep 0.02; done; true"))
+            .Text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(began => long.Parse(began, CultureInfo.InvariantCulture)),
+    ];
+
     public async Task<int> DaemonPidAsync()
     {
         var status = JsonDocument.Parse((await FairleadAsync("status", "-o", "json")).Text).RootElement;
@@ -63,6 +71,12 @@ public sealed class Laptop(Host host, int number) : IAsyncDisposable
     /// <summary>A firewall that lets HTTPS out and nothing else: the gateway's data port is refused.</summary>
     public async Task ShutDataPortAsync() => (await Host.RunAsync(
         "nft", "add table ip shut; add chain ip shut out { type filter hook output priority 0; }; add rule ip shut out tcp dport 30444 reject with tcp reset")).ShouldSucceed();
+
+    /// <summary>A firewall that says nothing and lets nothing through to the gateway's ports: what is left is the API server.</summary>
+    public async Task ShutGatewayPortsAsync() => (await Host.RunAsync(
+        "nft", "add table inet shut; add chain inet shut out { type filter hook output priority 0; }; add rule inet shut out tcp dport { 30443, 30444 } drop")).ShouldSucceed();
+
+    public async Task OpenGatewayPortsAsync() => (await Host.RunAsync("nft", "delete", "table", "inet", "shut")).ShouldSucceed();
 
     /// <summary>kill -9 of the daemon, by the pid it has inside this host.</summary>
     public async Task KillDaemonAsync() =>

@@ -18,11 +18,10 @@ public sealed class CarrierTests(SharedCluster cluster) : ClusterTest(cluster)
         try
         {
             await erin.LetConsumeAsync("shop");
-            (await Cluster.KubectlAsync("create", "role", "erin-forward", "-n", "fairlead", "--verb=get,create", "--resource=pods/portforward")).ShouldSucceed();
-            (await Cluster.KubectlAsync("create", "rolebinding", "erin-forward", "-n", "fairlead", "--role=erin-forward", $"--user={erin.Account}")).ShouldSucceed();
-            (await laptop.Host.RunAsync("nft", "add table inet shut; add chain inet shut out { type filter hook output priority 0; }; add rule inet shut out tcp dport { 30443, 30444 } drop")).ShouldSucceed();
+            await erin.LetForwardAsync();
+            await laptop.ShutGatewayPortsAsync();
             (await erin.JoinAsync()).ShouldSucceed();
-            await CarrierBecomesAsync(erin, "port-forward");
+            await erin.CarrierBecomesAsync("port-forward");
             (await erin.FairleadAsync("consume", "shop/*")).ShouldSucceed();
             for (var i = 0; i < 20; i++)
             {
@@ -36,16 +35,15 @@ public sealed class CarrierTests(SharedCluster cluster) : ClusterTest(cluster)
             (await laptop.Host.ShellAsync("for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline 2>/dev/null | grep -q '[f]airlead companion' && kill -9 ${p#/proc/}; done; true")).ShouldSucceed();
             await Shell.EventuallyAsync("it is back", async () =>
                 (await erin.FairleadAsync("status")).ExitCode == 0 && (await laptop.CurlAsync("http://frontend.shop/")).ExitCode == 0, TimeSpan.FromSeconds(60));
-            await CarrierBecomesAsync(erin, "port-forward");
+            await erin.CarrierBecomesAsync("port-forward");
 
-            (await laptop.Host.RunAsync("nft", "delete", "table", "inet", "shut")).ShouldSucceed();
-            await CarrierBecomesAsync(erin, "direct", TimeSpan.FromSeconds(75));
+            await laptop.OpenGatewayPortsAsync();
+            await erin.CarrierBecomesAsync("direct", TimeSpan.FromSeconds(75));
             (await laptop.CurlAsync("http://frontend.shop/")).ShouldSucceed();
         }
         finally
         {
             await erin.RemoveAsync();
-            await Cluster.KubectlAsync("delete", "role,rolebinding", "erin-forward", "-n", "fairlead");
         }
     }
 
@@ -58,29 +56,18 @@ public sealed class CarrierTests(SharedCluster cluster) : ClusterTest(cluster)
         await laptop.ConsumeAsync("shop/frontend");
         await Shell.EventuallyAsync("two replicas are held", async () => (await laptop.SpaceAsync()).GetProperty("replicas").GetArrayLength() == 2, TimeSpan.FromSeconds(60));
 
-        var upgraded = RequestAsync(laptop);
+        var upgraded = laptop.FailuresOfRequestsAsync("http://frontend.shop/");
         (await Cluster.KubectlAsync("rollout", "restart", "-n", "fairlead", "deploy/fairlead-gateway")).ShouldSucceed();
         (await Cluster.KubectlAsync("rollout", "status", "-n", "fairlead", "deploy/fairlead-gateway", "--timeout=90s")).ShouldSucceed();
         (await upgraded).ShouldBeEmpty();
 
         await Shell.EventuallyAsync("two replicas are held again", async () => (await laptop.SpaceAsync()).GetProperty("replicas").GetArrayLength() == 2, TimeSpan.FromSeconds(60));
         var pod = (await Cluster.KubectlAsync("get", "pods", "-n", "fairlead", "-l", Gateways, "-o", "jsonpath={.items[0].metadata.name}")).Text;
-        var killed = RequestAsync(laptop);
+        var killed = laptop.FailuresOfRequestsAsync("http://frontend.shop/");
         (await Cluster.KubectlAsync("delete", "pod", "-n", "fairlead", pod, "--grace-period=0", "--force")).ShouldSucceed();
         var gone = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
 
         // Until its silence is noticed, those whose first bytes were sent to it are reset: they are not sent twice.
         (await killed).ShouldAllBe(began => began < gone + 3000);
     }
-
-    /// <summary>Requests on connections of their own, for twelve seconds: when those that failed began, in milliseconds since 1970.</summary>
-    private static async Task<long[]> RequestAsync(Laptop laptop) =>
-    [
-        .. (await laptop.Host.ShellAsync(
-            "end=$((SECONDS + 12)); while [ $SECONDS -lt $end ]; do began=$(date +%s%3N); curl -sS -o /dev/null --max-time 8 --noproxy '*' http://frontend.shop/ 2>/dev/null || echo $began; sleep 0.02; done; true"))
-            .Text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(began => long.Parse(began, System.Globalization.CultureInfo.InvariantCulture)),
-    ];
-
-    private static Task CarrierBecomesAsync(ClusterUser user, string carrier, TimeSpan? limit = null) => Shell.EventuallyAsync(
-        $"the carrier is {carrier}", async () => (await user.FairleadAsync("space", "show")).Output.Contains($"Carrier              {carrier}", StringComparison.Ordinal), limit);
 }

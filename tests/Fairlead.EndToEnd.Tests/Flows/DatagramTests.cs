@@ -16,6 +16,7 @@ public sealed class DatagramTests(Lab lab) : LabTest(lab)
     [Theory]
     [InlineData(Way.Direct)]
     [InlineData(Way.WebSocket)]
+    [InlineData(Way.PortForward)]
     public async Task Quote_comes_for_a_datagram(Way way)
     {
         var laptop = await Lab.LaptopAsync(way);
@@ -25,6 +26,7 @@ public sealed class DatagramTests(Lab lab) : LabTest(lab)
     [Theory]
     [InlineData(Way.Direct)]
     [InlineData(Way.WebSocket)]
+    [InlineData(Way.PortForward)]
     public async Task Datagram_of_any_size_is_answered_from_where_it_was_sent_to(Way way)
     {
         var laptop = await Lab.LaptopAsync(way);
@@ -43,6 +45,7 @@ public sealed class DatagramTests(Lab lab) : LabTest(lab)
     [Theory]
     [InlineData(Way.Direct)]
     [InlineData(Way.WebSocket)]
+    [InlineData(Way.PortForward)]
     public async Task Sockets_of_two_programs_get_their_own_answers(Way way)
     {
         var laptop = await Lab.LaptopAsync(way);

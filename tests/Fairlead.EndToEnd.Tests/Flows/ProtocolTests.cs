@@ -13,6 +13,7 @@ public sealed class ProtocolTests(Lab lab) : LabTest(lab)
     [Theory]
     [InlineData(Way.Direct)]
     [InlineData(Way.WebSocket)]
+    [InlineData(Way.PortForward)]
     public async Task WebSocket_stays_open_and_closes_with_a_handshake(Way way)
     {
         Need(ClusterFeature.Redis); // whose number of orders it tells
@@ -35,6 +36,7 @@ public sealed class ProtocolTests(Lab lab) : LabTest(lab)
     [Theory]
     [InlineData(Way.Direct)]
     [InlineData(Way.WebSocket)]
+    [InlineData(Way.PortForward)]
     public async Task Http2_with_prior_knowledge_carries_many_requests_on_one_connection(Way way)
     {
         var laptop = await Lab.LaptopAsync(way);

@@ -24,6 +24,7 @@ public sealed class StreamTests(Lab lab) : LabTest(lab)
     [Theory]
     [InlineData(Way.Direct)]
     [InlineData(Way.WebSocket)]
+    [InlineData(Way.PortForward)]
     public async Task Client_that_ends_its_side_still_gets_the_whole_answer(Way way)
     {
         var laptop = await Lab.LaptopAsync(way);
@@ -41,6 +42,7 @@ public sealed class StreamTests(Lab lab) : LabTest(lab)
     [Theory]
     [InlineData(Way.Direct)]
     [InlineData(Way.WebSocket)]
+    [InlineData(Way.PortForward)]
     public async Task Server_that_ends_its_side_first_still_gets_everything(Way way)
     {
         var laptop = await Lab.LaptopAsync(way);
@@ -57,6 +59,7 @@ public sealed class StreamTests(Lab lab) : LabTest(lab)
     [Theory]
     [InlineData(Way.Direct)]
     [InlineData(Way.WebSocket)]
+    [InlineData(Way.PortForward)]
     public async Task Reset_by_the_server_is_a_reset_at_the_client(Way way)
     {
         var laptop = await Lab.LaptopAsync(way);
@@ -70,6 +73,7 @@ public sealed class StreamTests(Lab lab) : LabTest(lab)
     [Theory]
     [InlineData(Way.Direct)]
     [InlineData(Way.WebSocket)]
+    [InlineData(Way.PortForward)]
     public async Task Reset_by_the_client_is_a_reset_at_the_server(Way way)
     {
         var laptop = await Lab.LaptopAsync(way);
@@ -85,6 +89,7 @@ public sealed class StreamTests(Lab lab) : LabTest(lab)
     [Theory]
     [InlineData(Way.Direct)]
     [InlineData(Way.WebSocket)]
+    [InlineData(Way.PortForward)]
     public async Task Server_that_does_not_read_makes_the_client_wait_and_loses_nothing(Way way)
     {
         var laptop = await Lab.LaptopAsync(way);
@@ -115,6 +120,7 @@ public sealed class StreamTests(Lab lab) : LabTest(lab)
     [Theory]
     [InlineData(Way.Direct)]
     [InlineData(Way.WebSocket)]
+    [InlineData(Way.PortForward)]
     public async Task Client_that_does_not_read_makes_the_server_wait_and_loses_nothing(Way way)
     {
         var laptop = await Lab.LaptopAsync(way);

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Fairlead.EndToEnd.Tests.Identity;
 using Fairlead.Testbed;
 
 namespace Fairlead.EndToEnd.Tests.Harness;
@@ -12,6 +13,9 @@ public enum Way
 
     /// <summary>The data port can't be reached: everything goes through the port that HTTPS has.</summary>
     WebSocket,
+
+    /// <summary>Nothing of the gateway can be reached: everything goes through the API server.</summary>
+    PortForward,
 }
 
 /// <summary>What a connection's far side in the pod said of it.</summary>
@@ -28,6 +32,7 @@ public sealed class Lab(SharedCluster shared) : IAsyncLifetime
     public const int DatagramPort = 9001;
 
     private readonly Dictionary<Way, Laptop> _laptops = [];
+    private ClusterUser? _user;
 
     public Cluster Cluster { get; private set; } = null!;
 
@@ -81,6 +86,13 @@ public sealed class Lab(SharedCluster shared) : IAsyncLifetime
 
         var laptop = await Cluster.NewLaptopAsync();
         _laptops.Add(way, laptop);
+        if (way == Way.PortForward)
+        {
+            _user = await ClusterUser.CreateAsync(Cluster, laptop, "lab");
+            await _user.JoinByPortForwardAsync([Namespace, "shop"]);
+            return laptop;
+        }
+
         if (way == Way.WebSocket)
         {
             await laptop.ShutDataPortAsync();
@@ -129,6 +141,11 @@ public sealed class Lab(SharedCluster shared) : IAsyncLifetime
         foreach (var laptop in _laptops.Values)
         {
             await laptop.DisposeAsync();
+        }
+
+        if (_user is not null)
+        {
+            await _user.RemoveAsync();
         }
 
         (await Cluster.KubectlAsync("delete", "namespace", Namespace, "--ignore-not-found")).ShouldSucceed();

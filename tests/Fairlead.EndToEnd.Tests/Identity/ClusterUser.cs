@@ -71,6 +71,28 @@ internal sealed class ClusterUser(Cluster cluster, Laptop laptop, string name, i
 
     public Task LetConsumeAsync(string ns) => BindAsync("fairlead-consumer", ns);
 
+    /// <summary>By the Role that the gateway's install ships for those who reach it only through the API server.</summary>
+    public async Task LetForwardAsync() => (await cluster.KubectlAsync(
+        "create", "rolebinding", $"user-{name}", "-n", "fairlead", "--role=fairlead-user", $"--serviceaccount={Namespace}:{name}")).ShouldSucceed();
+
+    /// <summary>Joins, and consumes all that is in these namespaces, on a laptop that reaches nothing but the API server.</summary>
+    public async Task JoinByPortForwardAsync(params string[] namespaces)
+    {
+        await laptop.ShutGatewayPortsAsync();
+        foreach (var ns in namespaces)
+        {
+            await LetConsumeAsync(ns);
+        }
+
+        await LetForwardAsync();
+        (await JoinAsync()).ShouldSucceed();
+        await CarrierBecomesAsync("port-forward");
+        (await FairleadAsync(["consume", .. namespaces.Select(ns => $"{ns}/*")])).ShouldSucceed();
+    }
+
+    public async Task CarrierBecomesAsync(string carrier, TimeSpan? limit = null) => await Shell.EventuallyAsync(
+        $"the carrier is {carrier}", async () => (await FairleadAsync("space", "show")).Output.Contains($"Carrier              {carrier}", StringComparison.Ordinal), limit);
+
     public async Task ForbidConsumingAsync(string ns) => (await cluster.KubectlAsync("delete", "rolebinding", $"fairlead-consumer-{name}", "-n", ns)).ShouldSucceed();
 
     public async Task BindAsync(string clusterRole, string ns) => (await cluster.KubectlAsync(
@@ -87,5 +109,6 @@ internal sealed class ClusterUser(Cluster cluster, Laptop laptop, string name, i
         await cluster.KubectlAsync("delete", "serviceaccount", name, "-n", Namespace);
         await cluster.KubectlAsync("delete", "clusterrolebinding", $"user-{name}");
         await cluster.KubectlAsync("delete", "rolebinding", $"fairlead-consumer-{name}", $"fairlead-attacher-{name}", "-n", "shop", "--ignore-not-found");
+        await cluster.KubectlAsync("delete", "rolebinding", $"user-{name}", "-n", "fairlead");
     }
 }

@@ -23,7 +23,7 @@ public sealed class KubeconfigTests(SharedCluster cluster) : ClusterTest(cluster
             await bob.BindAsync("fairlead-attacher", "shop");
             await Shell.EventuallyAsync("the right to attach is told", async () => (await bob.FairleadAsync("space", "show")).Text.Contains("May attach           shop\n"));
 
-            using var held = laptop.Host.Start("bash", "-c", "exec 3<>/dev/tcp/redis.shop/6379; echo open; cat <&3; echo closed");
+            using var held = laptop.Host.Start("bash", "-c", "exec 3<>/dev/tcp/echo.shop/7; echo open; cat <&3; echo closed");
             (await held.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(10))).ShouldBe("open");
             await bob.ForbidConsumingAsync("shop");
             var clock = Stopwatch.StartNew();
@@ -47,12 +47,12 @@ public sealed class KubeconfigTests(SharedCluster cluster) : ClusterTest(cluster
                 apiVersion: fairlead.dev/v1alpha1
                 kind: Grant
                 metadata: { name: carol, namespace: fairlead }
-                spec: { subjects: [ "{{carol.Subject}}" ], rules: [ { namespaces: [ shop ], services: [ redis ] } ] }
+                spec: { subjects: [ "{{carol.Subject}}" ], rules: [ { namespaces: [ shop ], services: [ echo ] } ] }
                 """);
             (await carol.JoinAsync()).ShouldSucceed();
-            (await carol.FairleadAsync("services", "list", "-o", "json")).Text.ShouldSatisfyAllConditions(s => s.ShouldContain("redis"), s => s.ShouldNotContain("frontend"));
+            (await carol.FairleadAsync("services", "list", "-o", "json")).Text.ShouldSatisfyAllConditions(s => s.ShouldContain("echo"), s => s.ShouldNotContain("frontend"));
             (await carol.FairleadAsync("consume", "shop/*")).ShouldSucceed();
-            using var held = laptop.Host.Start("bash", "-c", "exec 3<>/dev/tcp/redis.shop/6379; echo open; cat <&3; echo closed");
+            using var held = laptop.Host.Start("bash", "-c", "exec 3<>/dev/tcp/echo.shop/7; echo open; cat <&3; echo closed");
             (await held.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(10))).ShouldBe("open");
 
             (await Cluster.FairleadAsync(["space", "revoke", carol.Subject, "--kubeconfig", Cluster.Kubeconfig])).ShouldSucceed();

@@ -40,8 +40,12 @@ public sealed class OwnSandbox : IAsyncLifetime
         return name;
     }
 
-    /// <summary>A command in a pod's first container, by a shell.</summary>
-    public Task<Outcome> InPodAsync(string @namespace, string pod, string script) => KubectlAsync("exec", "-n", @namespace, pod, "--", "sh", "-c", script);
+    /// <summary>
+    /// A command in a pod's first container, by a shell, which waits for a line: kubectl before 1.34 loses what comes before it has made its streams
+    /// (kubernetes/kubernetes#131203), and it sends that line after.
+    /// </summary>
+    public Task<Outcome> InPodAsync(string @namespace, string pod, string script) =>
+        Host.RunAsync(["kubectl", "--kubeconfig", Kubeconfig, "exec", "-i", "-n", @namespace, pod, "--", "sh", "-c", $"read -r go; {script}"], "go\n");
 
     /// <summary>The pid of the serving process as the machine sees it.</summary>
     public async Task<int> ServingPidAsync() => int.Parse((await Host.ReadAsync("/run/fairlead-sandbox/pid")).Split(' ')[0]);

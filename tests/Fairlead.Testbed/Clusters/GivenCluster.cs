@@ -135,7 +135,7 @@ internal sealed class GivenCluster(string kubeconfig, string image) : IClusterPr
     private async Task RelayAsync(Host world, IPEndPoint local, IPEndPoint target)
     {
         (await world.RunAsync("ip", "address", "replace", $"{local.Address}/32", "dev", "lo")).ShouldSucceed();
-        _relays.Add(Relay.Start(world, local, target));
+        _relays.Add(Relay.OutOf(world, local, target));
     }
 
     /// <summary>What an earlier run left goes; what somebody else made stays, and then there is nothing to test.</summary>

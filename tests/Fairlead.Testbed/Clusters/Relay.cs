@@ -4,29 +4,45 @@ using Fairlead.Linux.Namespaces;
 
 namespace Fairlead.Testbed.Clusters;
 
-/// <summary>Takes TCP connections to an address inside a host's network namespace on to one that this process reaches. Ends, half-closes and resets travel.</summary>
+/// <summary>Takes TCP connections into a host's network namespace, or out of it to what this process reaches. Ends, half-closes and resets travel.</summary>
 internal sealed class Relay : IAsyncDisposable
 {
     private readonly CancellationTokenSource _stop = new();
     private readonly Socket _listener;
+    private readonly Func<Socket> _openFar;
     private readonly IPEndPoint _target;
     private readonly Task _accepting;
 
-    private Relay(Socket listener, IPEndPoint target)
+    private Relay(Socket listener, IPEndPoint local, Func<Socket> openFar, IPEndPoint target)
     {
         _listener = listener;
+        _openFar = openFar;
         _target = target;
+        listener.Bind(local);
+        listener.Listen(512);
         _accepting = AcceptAsync();
     }
 
-    public static Relay Start(Host host, IPEndPoint local, IPEndPoint target)
+    /// <summary>Where connections are taken.</summary>
+    public IPEndPoint Local => (IPEndPoint)_listener.LocalEndPoint!;
+
+    /// <summary>From an address on the host to one that this process reaches.</summary>
+    public static Relay OutOf(Host host, IPEndPoint local, IPEndPoint target) => new(OpenInside(host, local), local, () => Open(target), target);
+
+    /// <summary>From a port of this process's loopback to an address that the host reaches.</summary>
+    public static Relay Into(Host host, IPEndPoint target)
+    {
+        var local = new IPEndPoint(IPAddress.Loopback, 0);
+        return new Relay(Open(local), local, () => OpenInside(host, target), target);
+    }
+
+    private static Socket Open(IPEndPoint address) => new(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+
+    /// <summary>A socket stays in the namespace of the thread that made it.</summary>
+    private static Socket OpenInside(Host host, IPEndPoint address)
     {
         using var inside = NetworkNamespace.Open($"/proc/{host.Pid}/ns/net");
-        // A socket stays in the namespace of the thread that made it.
-        var listener = inside.Run(() => new Socket(local.AddressFamily, SocketType.Stream, ProtocolType.Tcp));
-        listener.Bind(local);
-        listener.Listen(512);
-        return new Relay(listener, target);
+        return inside.Run(() => Open(address));
     }
 
     public async ValueTask DisposeAsync()
@@ -57,10 +73,10 @@ internal sealed class Relay : IAsyncDisposable
 
     private async Task CarryAsync(Socket near)
     {
-        using var far = new Socket(_target.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        using var far = _openFar();
         using (near)
         {
-            near.NoDelay = true;
+            near.NoDelay = far.NoDelay = true;
             try
             {
                 await far.ConnectAsync(_target, _stop.Token);

@@ -1,0 +1,126 @@
+using System.Net.Sockets;
+using Fairlead.EndToEnd.Tests.Harness;
+using Fairlead.EndToEnd.Tests.Identity;
+using Fairlead.Testbed;
+
+namespace Fairlead.EndToEnd.Tests.Carriers;
+
+/// <summary>A laptop that reaches nothing but the API server, and what becomes of its flows and names when that goes, or the gateway's pod behind it.</summary>
+[Collection(Disturbing.Name)]
+public sealed class PortForwardTests(SharedCluster cluster) : ClusterTest(cluster)
+{
+    private const string Frontend = "http://frontend.shop/";
+
+    [Fact]
+    public async Task Api_server_that_drops_connections_for_10_s_resets_flows_and_is_used_again()
+    {
+        var (laptop, user) = await NewUserAsync("frank");
+        try
+        {
+            using var open = laptop.Host.OpenSocket(SocketType.Stream);
+            await open.ConnectAsync(await laptop.ResolveAsync("echo.shop"), 7, Limit.Token);
+            await EchoAsync(open);
+            var address = await laptop.ResolveAsync("frontend.shop");
+
+            await Cluster.CutApiServerAsync();
+            try
+            {
+                var ended = await Should.ThrowAsync<SocketException>(async () => await open.ReceiveAsync(new byte[1], Limit.Token));
+                ended.SocketErrorCode.ShouldBe(SocketError.ConnectionReset);
+                await Shell.EventuallyAsync("the daemon says so", async () => (await user.FairleadAsync("status")).Output.Contains("disconnected", StringComparison.OrdinalIgnoreCase));
+                await Task.Delay(TimeSpan.FromSeconds(10));
+                (await laptop.ResolveAsync("frontend.shop")).ShouldBe(address);
+            }
+            finally
+            {
+                await Cluster.RestoreApiServerAsync();
+            }
+
+            await Shell.EventuallyAsync("new flows work", async () => (await laptop.CurlAsync(Frontend)).ExitCode == 0, TimeSpan.FromSeconds(60));
+            (await laptop.ResolveAsync("frontend.shop")).ShouldBe(address);
+            await user.CarrierBecomesAsync("port-forward");
+        }
+        finally
+        {
+            await user.RemoveAsync();
+        }
+    }
+
+    [Fact]
+    public async Task Gateway_pod_that_is_killed_costs_new_flows_three_seconds_at_most()
+    {
+        (await Cluster.KubectlAsync("rollout", "status", "-n", "fairlead", "deploy/fairlead-gateway", "--timeout=60s")).ShouldSucceed();
+        var (laptop, user) = await NewUserAsync("grace");
+        try
+        {
+            await Shell.EventuallyAsync("two replicas are held", async () => (await laptop.SpaceAsync()).GetProperty("replicas").GetArrayLength() == 2, TimeSpan.FromSeconds(60));
+            var pod = (await laptop.SpaceAsync()).GetProperty("replicas")[0].GetString()!;
+            var failures = laptop.FailuresOfRequestsAsync(Frontend);
+            (await Cluster.KubectlAsync("delete", "pod", "-n", "fairlead", pod, "--grace-period=0", "--force")).ShouldSucceed();
+            var gone = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
+
+            (await failures).ShouldAllBe(began => began < gone + 3000);
+            await user.CarrierBecomesAsync("port-forward");
+            await Shell.EventuallyAsync(
+                "another replica takes its place", async () => (await laptop.SpaceAsync()).GetProperty("replicas").EnumerateArray().Select(r => r.GetString()).Where(r => r != pod).Distinct().Count() == 2, TimeSpan.FromSeconds(60));
+        }
+        finally
+        {
+            await user.RemoveAsync();
+        }
+    }
+
+    /// <summary>A forward of its own for each connection would wait a second at the end of each.</summary>
+    [Fact]
+    public async Task Connections_that_the_server_closes_first_end_at_once()
+    {
+        var (laptop, user) = await NewUserAsync("heidi");
+        try
+        {
+            var address = await laptop.ResolveAsync("frontend.shop");
+            for (var i = 0; i < 60; i++)
+            {
+                using var socket = laptop.Host.OpenSocket(SocketType.Stream);
+                await socket.ConnectAsync(address, 80, TestContext.Current.CancellationToken);
+                await socket.SendAsync("GET / HTTP/1.1\r\nHost: frontend.shop\r\nConnection: close\r\n\r\n"u8.ToArray(), TestContext.Current.CancellationToken);
+                await ReadToEndAsync(socket);
+            }
+        }
+        finally
+        {
+            await user.RemoveAsync();
+        }
+    }
+
+    private static async Task ReadToEndAsync(Socket socket)
+    {
+        var buffer = new byte[4096];
+        while (await socket.ReceiveAsync(buffer, Limit.Token) > 0)
+        {
+            // Only its end matters.
+        }
+    }
+
+    private static async Task EchoAsync(Socket socket)
+    {
+        await socket.SendAsync("x"u8.ToArray(), Limit.Token);
+        (await socket.ReceiveAsync(new byte[1], Limit.Token)).ShouldBe(1);
+    }
+
+    /// <summary>Consumes the shop by port-forward.</summary>
+    private async Task<(Laptop Laptop, ClusterUser User)> NewUserAsync(string name)
+    {
+        var laptop = await NewLaptopAsync();
+        var user = await ClusterUser.CreateAsync(Cluster, laptop, name);
+        try
+        {
+            await user.JoinByPortForwardAsync("shop");
+            return (laptop, user);
+        }
+        catch
+        {
+            await user.RemoveAsync();
+            throw;
+        }
+    }
+}
