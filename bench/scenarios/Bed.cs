@@ -4,7 +4,8 @@ using Fairlead.Testbed;
 namespace Fairlead.Bench.Scenarios;
 
 /// <summary>One way from the laptop to the same pods: the address to ask and what is on the way.</summary>
-internal sealed record Way(string Name, string Host, int Http, int HttpClose, int Iperf);
+/// <param name="Streams">Port of iperf3, or of <c>streams.py</c>.</param>
+internal sealed record Way(string Name, string Host, int Http, int HttpClose, int Streams);
 
 /// <summary>
 /// The cluster, a laptop, and in the cluster nginx and iperf3 behind one Service each, reached three ways: directly (NodePort: no tunnel at all),
@@ -81,10 +82,13 @@ internal sealed class Bed : IAsyncDisposable
     public static int PidOf(Host host, string pattern) => PidsOf(host, pattern)[0];
 
     /// <summary>The pids, as the real machine sees them, of the processes of this host (and of the pods on it) with this in their command line; at least one.</summary>
-    public static IReadOnlyList<int> PidsOf(Host host, string pattern)
+    public static IReadOnlyList<int> PidsOf(Host host, string pattern) =>
+        PidsBelow(host.Pid, pattern) is { Count: > 0 } found ? found : throw new InvalidOperationException($"no process like '{pattern}' on {host.Name}");
+
+    /// <summary>The pids of the processes that descend from this one and have this in their command line.</summary>
+    public static IReadOnlyList<int> PidsBelow(int ancestor, string pattern)
     {
-        var found = Directory.EnumerateDirectories("/proc").Select(d => int.TryParse(Path.GetFileName(d), out var pid) ? pid : 0).Where(pid => pid > 0 && IsWanted(pid)).ToArray();
-        return found.Length > 0 ? found : throw new InvalidOperationException($"no process like '{pattern}' on {host.Name}");
+        return [.. Directory.EnumerateDirectories("/proc").Select(d => int.TryParse(Path.GetFileName(d), out var pid) ? pid : 0).Where(pid => pid > 0 && IsWanted(pid))];
 
         bool IsWanted(int pid)
         {
@@ -103,12 +107,12 @@ internal sealed class Bed : IAsyncDisposable
         // Whatever was started on the host and left by its parent is a child of its first process.
         bool IsBelow(int pid)
         {
-            while (pid > 1 && pid != host.Pid)
+            while (pid > 1 && pid != ancestor)
             {
                 pid = int.Parse(File.ReadLines($"/proc/{pid}/status").First(l => l.StartsWith("PPid:", StringComparison.Ordinal))[5..], CultureInfo.InvariantCulture);
             }
 
-            return pid == host.Pid;
+            return pid == ancestor;
         }
     }
 
@@ -129,11 +133,15 @@ internal sealed class Bed : IAsyncDisposable
         string Service(string name, int local, int remote) => $"[{name}]\nclient = yes\naccept = 127.0.0.1:{local}\nconnect = 198.18.0.2:{remote}\nverifyChain = yes\nCAfile = /etc/bench-ca.pem\n";
         await Laptop.Host.WriteAsync("/etc/bench-ca.pem", (await Cluster.KubectlAsync("exec", "-n", Namespace, "deploy/stunnel", "--", "cat", "/etc/bench-stunnel.pem")).ShouldSucceed().Output);
         await Laptop.Host.WriteAsync("/etc/bench-stunnel.conf", "foreground = yes\ndebug = 3\npid =\nsocket = l:TCP_NODELAY=1\nsocket = r:TCP_NODELAY=1\nsslVersion = TLSv1.3\n"
-            + Service("http", Stunnel.Http, 31080) + Service("close", Stunnel.HttpClose, 31081) + Service("iperf", Stunnel.Iperf, 31520));
+            + Service("http", Stunnel.Http, 31080) + Service("close", Stunnel.HttpClose, 31081) + Service("iperf", Stunnel.Streams, 31520));
         _started.Add(Laptop.Host.Start("stunnel4", "/etc/bench-stunnel.conf"));
     }
 
-    private static string Manifests()
+    /// <summary>nginx and <c>streams.py</c> in one pod, behind the Service <c>bench</c>, and nothing beside it.</summary>
+    public static string PodManifests() => Manifests(asPeers: false);
+
+    /// <param name="asPeers">With iperf3 and the stunnel.</param>
+    private static string Manifests(bool asPeers = true)
     {
         const string nginx = """
             worker_processes 1; daemon off; pid /tmp/nginx.pid; error_log /dev/null crit;
@@ -148,16 +156,15 @@ internal sealed class Bed : IAsyncDisposable
             + string.Concat(ports.Select(p => $"  - {{ name: p{p.Port}, port: {p.Port}, targetPort: {p.Target}, nodePort: {p.Node} }}\n"));
         static string Deployment(string name, params (string Name, string Command)[] containers) =>
             $"---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{ name: {name}, namespace: {Namespace} }}\nspec:\n  selector: {{ matchLabels: {{ app: {name} }} }}\n  template:\n    metadata: {{ labels: {{ app: {name} }} }}\n    spec:\n      containers:\n"
-            + string.Concat(containers.Select(c => $"      - name: {c.Name}\n        image: host\n        command: [\"sh\", \"-c\", \"{c.Command}\"]\n        volumeMounts: [{{ name: config, mountPath: /mnt }}]\n"))
+            + string.Concat(containers.Select(c => $"      - name: {c.Name}\n        image: {Settings.PodImage}\n        command: [\"sh\", \"-c\", \"{c.Command}\"]\n        volumeMounts: [{{ name: config, mountPath: /mnt }}]\n"))
             + "      volumes: [{ name: config, configMap: { name: bench } }]\n";
         const string stunnel = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=bench -keyout /tmp/bench-key.pem -out /etc/bench-stunnel.pem && exec stunnel4 /mnt/stunnel.conf";
         var services = "foreground = yes\ndebug = 3\npid =\nsocket = l:TCP_NODELAY=1\nsocket = r:TCP_NODELAY=1\nsslVersion = TLSv1.3\ncert = /etc/bench-stunnel.pem\nkey = /tmp/bench-key.pem\n"
             + "[http]\naccept = 8080\nconnect = bench.bench.svc.cluster.local:80\n[close]\naccept = 8081\nconnect = bench.bench.svc.cluster.local:81\n[iperf]\naccept = 5201\nconnect = bench.bench.svc.cluster.local:5201";
         return $"apiVersion: v1\nkind: Namespace\nmetadata: {{ name: {Namespace} }}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {{ name: many }}\n"
-            + $"---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{ name: bench, namespace: {Namespace} }}\ndata:\n  nginx.conf: |\n{Indent(nginx, 4)}\n  stunnel.conf: |\n{Indent(services, 4)}\n"
-            + Deployment("bench", ("nginx", "exec nginx -c /mnt/nginx.conf"), ("iperf3", "exec iperf3 -s -p 5201"))
-            + Deployment("stunnel", ("stunnel", stunnel))
+            + $"---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{ name: bench, namespace: {Namespace} }}\ndata:\n  nginx.conf: |\n{Indent(nginx, 4)}\n  stunnel.conf: |\n{Indent(services, 4)}\n  streams.py: |\n{Indent(Streams.Server, 4)}\n"
+            + Deployment("bench", ("nginx", "exec nginx -c /mnt/nginx.conf"), asPeers ? ("iperf3", "exec iperf3 -s -p 5201") : ("streams", "exec python3 /mnt/streams.py"))
             + Service("bench", (80, 8080, 30080), (81, 8081, 30081), (5201, 5201, 30520))
-            + Service("stunnel", (80, 8080, 31080), (81, 8081, 31081), (5201, 5201, 31520));
+            + (asPeers ? Deployment("stunnel", ("stunnel", stunnel)) + Service("stunnel", (80, 8080, 31080), (81, 8081, 31081), (5201, 5201, 31520)) : "");
     }
 }

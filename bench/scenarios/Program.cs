@@ -17,6 +17,16 @@ if (args is ["create-services", var kubeconfig, var number])
     return await ManyServices.CreateAsync(kubeconfig, int.Parse(number));
 }
 
+if (args is ["streams", var to, var at, var connections, var bytes, var direction])
+{
+    return await Streams.MeasureAsync(to, int.Parse(at), int.Parse(connections), long.Parse(bytes), direction);
+}
+
+if (args is ["closed-connections", var server, var closing, var times])
+{
+    return await ClosedConnections.MeasureAsync(server, int.Parse(closing), int.Parse(times));
+}
+
 var all = new Dictionary<string, Func<Report, Task>>
 {
     ["throughput"] = Throughput.RunAsync,
@@ -24,14 +34,37 @@ var all = new Dictionary<string, Func<Report, Task>>
     ["distance"] = Distance.RunAsync,
     ["services"] = ManyServices.RunAsync,
     ["idle"] = IdleFlows.RunAsync,
+    ["portforward"] = PortForward.RunAsync,
 };
-if (args is ["--rounds", var rounds, ..])
+while (args is [['-', '-', .. var option], var value, .. var rest])
 {
-    Settings.Rounds = int.Parse(rounds);
-    args = args[2..];
+    switch (option)
+    {
+        case "rounds":
+            Settings.Rounds = int.Parse(value);
+            break;
+        case "kubeconfig":
+            Environment.SetEnvironmentVariable("FAIRLEAD_E2E_KUBECONFIG", Path.GetFullPath(value));
+            break;
+        case "image":
+            Environment.SetEnvironmentVariable("FAIRLEAD_E2E_IMAGE", value);
+            break;
+        case "pod-image":
+            Settings.PodImage = value;
+            break;
+        case "node-pid":
+            Settings.NodePid = int.Parse(value);
+            break;
+        default:
+            Console.Error.WriteLine($"no option --{option}; there are: --rounds, --kubeconfig, --image, --pod-image, --node-pid");
+            return 2;
+    }
+
+    args = rest;
 }
 
-var chosen = args.Length == 0 ? [.. all.Keys] : args;
+// That one is of a given cluster, the others are of the embedded one.
+var chosen = args.Length == 0 ? [.. all.Keys.Where(name => name != "portforward")] : args;
 if (chosen.FirstOrDefault(n => !all.ContainsKey(n)) is { } unknown)
 {
     Console.Error.WriteLine($"no scenario '{unknown}'; there are: {string.Join(", ", all.Keys)}");

@@ -13,7 +13,7 @@ internal static partial class Tools
     /// <summary>Gbit/s that arrived.</summary>
     public static async Task<double> IperfAsync(Laptop laptop, Way way, int streams, bool down, int seconds = 3)
     {
-        string[] command = ["iperf3", "-J", "-c", way.Host, "-p", $"{way.Iperf}", "-t", $"{seconds}", "-O", "1", "-P", $"{streams}", .. down ? (string[])["-R"] : []];
+        string[] command = ["iperf3", "-J", "-c", way.Host, "-p", $"{way.Streams}", "-t", $"{seconds}", "-O", "1", "-P", $"{streams}", .. down ? (string[])["-R"] : []];
         for (var attempt = 1; ; attempt++)
         {
             var json = JsonDocument.Parse((await laptop.Host.RunAsync(command)).Output).RootElement;
