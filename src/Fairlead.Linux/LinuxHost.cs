@@ -4,6 +4,7 @@ using Fairlead.Linux.Journal;
 using Fairlead.Linux.Limits;
 using Fairlead.Linux.Peers;
 using Fairlead.Linux.Routes;
+using Fairlead.Linux.Tun;
 using Fairlead.Platform;
 using Fairlead.Platform.Capture;
 using Fairlead.Platform.Files;
@@ -37,7 +38,7 @@ public sealed class LinuxHost(LinuxHostPaths paths) : IHost
         CaptureSelector.OpenAsync(options, journal, cancellationToken);
 
     public Task<ITunCapture> OpenTunAsync(TunOptions options, CancellationToken cancellationToken) =>
-        throw new HostException("This version can't make virtual devices.");
+        Task.FromResult(TunParts.Create(options).Serve());
 
     public IHostRoutes OpenRoutes(IHostJournal journal) => LinuxRoutes.Open(journal);
 

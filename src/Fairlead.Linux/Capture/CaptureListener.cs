@@ -15,7 +15,7 @@ internal static class CaptureListener
     /// <summary>At <paramref name="address"/>, on a port from the ephemeral range, where no service of a local program expects to be.</summary>
     public static Socket Open(IPAddress address, int port = 0)
     {
-        var listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        var listener = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
         try
         {
             // Accepted sockets inherit it, and with it local programs may bind the port of a live connection. Set raw: the managed

@@ -42,6 +42,13 @@ public sealed class NetworkNamespace : IDisposable
         return new NetworkNamespace(path, File.OpenHandle(path), ownsMount: true);
     }
 
+    /// <summary>
+    /// Runs <paramref name="action"/> inside a new namespace that has no name and ends with the last thing of it that is open. Needs CAP_SYS_ADMIN.
+    /// </summary>
+    /// <exception cref="IOException">The kernel refused.</exception>
+    public static T RunInNew<T>(Func<T> action) => OnThread(() =>
+        NamespaceCalls.Unshare(NamespaceCalls.CloneNewNet) == 0 ? action() : throw NamespaceCalls.Failure("cannot create a network namespace"));
+
     /// <summary>Opens an existing namespace file, such as <c>/proc/self/ns/net</c>.</summary>
     public static NetworkNamespace Open(string path) => new(path, File.OpenHandle(path), ownsMount: false);
 
