@@ -25,6 +25,7 @@ internal sealed partial class GatewayHost : IAsyncDisposable
 {
     private readonly ClusterWatch clusterWatch;
     private readonly SpacePublisher publisher;
+    private readonly NetworkKeeper network;
     private readonly GatewayMetrics metrics = new();
     private readonly PrometheusText prometheus;
     private readonly SpaceAuthority authority;
@@ -57,18 +58,28 @@ internal sealed partial class GatewayHost : IAsyncDisposable
         grants = new Grants(reviews);
         clusterWatch = new ClusterWatch(client, cluster, options.Namespaces, grants, revocations, settings, loggers.CreateLogger<ClusterWatch>());
         publisher = new SpacePublisher(client, cluster, options.SpaceName, authority.SpaceUid, authority.CertificatePem, options.Endpoints, options.Ingress, loggers.CreateLogger<SpacePublisher>());
+        network = new NetworkKeeper(
+            cluster,
+            new ServiceRangeReader(client, loggers.CreateLogger<ServiceRangeReader>()).ReadAsync,
+            options.ServiceSubnets,
+            options.PodSubnets,
+            domain,
+            resolver.Server?.Address,
+            time,
+            loggers.CreateLogger<NetworkKeeper>());
         var server = new ServerCertificate(authority, options.Pod, time);
         var certificates = new ClientCertificates(authority, revocations, time);
-        var planner = new FlowPlanner(cluster, new AddressJudge(cluster, OwnAddresses()));
+        var judge = new AddressJudge(cluster, OwnAddresses());
+        var planner = new FlowPlanner(cluster, judge);
         flows = new FlowServer(planner, grants, revocations, new Dialer(planner, ResolveAsync, time), metrics, time, loggers.CreateLogger<FlowServer>());
         feed = new CatalogFeed(cluster);
         var instance = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
         var version = typeof(GatewayHost).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "0";
         var space = new SpaceFacts(options.SpaceName, authority.SpaceUid, authority.CertificatePem, domain, instance, version);
-        var dns = new DnsForwarder(resolver.Server, domain, cluster.GatewayService, grants.Of, new DnsClient(), loggers.CreateLogger<DnsForwarder>());
+        var dns = new DnsForwarder(resolver.Server, domain, cluster.GatewayService, judge.MayKnow, grants.Of, new DnsClient(), loggers.CreateLogger<DnsForwarder>());
         var enrolment = new Enrolment(client, authority, new EnrolmentLimiter(time), time, loggers.CreateLogger<Enrolment>());
         accounts = new KubernetesEnrolment(client, authority, grants, FactsFor, metrics, time, loggers.CreateLogger<KubernetesEnrolment>());
-        endpoints = new ApiEndpoints(space, () => new GatewayReach(publisher.Endpoints, pods), certificates, enrolment, grants, settings, feed, dns, metrics, () => draining, time);
+        endpoints = new ApiEndpoints(space, () => new GatewayReach(publisher.Endpoints, pods, network.Current), certificates, enrolment, grants, settings, feed, dns, metrics, () => draining, time);
         prometheus = new PrometheusText(GatewayMetrics.MeterName);
         web = new WebServer(options, endpoints, new HealthEndpoints(NotReady, prometheus, () => Describe(space)), certificates, authority, () => server.Current, flows, NotReady, loggers);
         direct = new DirectCarrierServer(
@@ -92,6 +103,8 @@ internal sealed partial class GatewayHost : IAsyncDisposable
             }
         };
         cluster.ReachChanged = publisher.Wake;
+        cluster.AddressesChanged = network.Wake;
+        network.Changed = feed.Wake;
         cluster.NamespacesChanged = reviews.NamespaceAppeared;
         grants.Changed = () =>
         {
@@ -189,7 +202,7 @@ internal sealed partial class GatewayHost : IAsyncDisposable
         await clusterWatch.Synced.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         try
         {
-            await publisher.RunAsync(cancellationToken);
+            await Task.WhenAll(publisher.RunAsync(cancellationToken), network.RunAsync(cancellationToken));
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {

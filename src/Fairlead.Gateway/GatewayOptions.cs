@@ -32,6 +32,12 @@ internal sealed record GatewayOptions
     /// <summary>FAIRLEAD_NAMESPACES: the only ones whose services are served and watched, comma-separated; absent: all.</summary>
     public IReadOnlyList<string> Namespaces { get; init; } = [];
 
+    /// <summary>FAIRLEAD_SERVICE_SUBNETS: CIDRs of ClusterIPs, comma-separated; absent: found.</summary>
+    public IReadOnlyList<IPNetwork> ServiceSubnets { get; init; } = [];
+
+    /// <summary>FAIRLEAD_POD_SUBNETS: CIDRs of pods, comma-separated; absent: found.</summary>
+    public IReadOnlyList<IPNetwork> PodSubnets { get; init; } = [];
+
     /// <summary>FAIRLEAD_DRAIN_SECONDS: how long open flows may go on after SIGTERM; below the pod's terminationGracePeriodSeconds.</summary>
     public TimeSpan DrainGrace { get; init; } = TimeSpan.FromSeconds(25);
 
@@ -63,12 +69,17 @@ internal sealed record GatewayOptions
                 : Uri.CheckHostName(host) == UriHostNameType.Dns ? new GatewayEndpoint(host, 443, 0)
                 : throw new FormatException($"FAIRLEAD_INGRESS_HOST '{host}' is not a host's name"),
             Namespaces = [.. (Text("FAIRLEAD_NAMESPACES") ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(ParseNamespace)],
+            ServiceSubnets = Networks("FAIRLEAD_SERVICE_SUBNETS"),
+            PodSubnets = Networks("FAIRLEAD_POD_SUBNETS"),
             DrainGrace = Number("FAIRLEAD_DRAIN_SECONDS", 3600) is { } seconds ? TimeSpan.FromSeconds(seconds) : defaults.DrainGrace,
             Pod = Text("HOSTNAME") ?? defaults.Pod,
             ClusterDomain = Text("FAIRLEAD_CLUSTER_DOMAIN"),
         };
 
         string? Text(string variable) => read(variable) is { Length: > 0 } value ? value : null;
+
+        IReadOnlyList<IPNetwork> Networks(string variable) =>
+            [.. SettingText.Entries(Text(variable) ?? "").Select(cidr => SettingText.IsNetwork(cidr) ? IPNetwork.Parse(cidr) : throw new FormatException($"{variable}: '{cidr}' is not a CIDR without host bits"))];
 
         int? Number(string variable, int max) => Text(variable) is not { } text ? null
             : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number <= max ? number

@@ -9,10 +9,13 @@ namespace Fairlead.Contracts.Cluster;
 public sealed record GrantSpec(IReadOnlyList<string>? Subjects, IReadOnlyList<GrantRule>? Rules);
 
 /// <summary>One permission: every verb, on every service that one of <paramref name="Services"/> matches in a namespace that one of <paramref name="Namespaces"/> matches.</summary>
-/// <param name="Namespaces">Globs (<c>*</c> is any run of characters, <c>?</c> any one).</param>
+/// <param name="Namespaces">Globs (<c>*</c> is any run of characters, <c>?</c> any one). Absent: the rule is about the addresses of <paramref name="Cidrs"/> alone.</param>
 /// <param name="Services">Globs; absent is <c>*</c>. For <see cref="GrantVerbs.Attach"/> they match the names of workloads.</param>
 /// <param name="Verbs">Of <see cref="GrantVerbs"/>; absent is <c>consume</c>.</param>
-/// <param name="Cidrs">Addresses that may lie behind these services although they are refused otherwise (nodes, link-local, the API server, pods of other namespaces).</param>
+/// <param name="Cidrs">
+/// Addresses that may lie behind these services although they are refused otherwise (nodes, link-local, the API server, pods of other
+/// namespaces). In a rule without namespaces, or for every namespace and service, also addresses that may be dialled as such (also-proxy).
+/// </param>
 public sealed record GrantRule(
     IReadOnlyList<string>? Namespaces,
     IReadOnlyList<string>? Services = null,

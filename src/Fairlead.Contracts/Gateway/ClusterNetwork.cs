@@ -5,7 +5,7 @@ namespace Fairlead.Contracts.Gateway;
 /// <param name="PodSubnets">Where pods have their addresses.</param>
 /// <param name="ClusterDomain">Such as <c>cluster.local</c>.</param>
 /// <param name="DnsAddress">Of the cluster's DNS; null where the gateway's pod has none.</param>
-public sealed record ClusterNetwork(IReadOnlyList<string> ServiceSubnets, IReadOnlyList<string> PodSubnets, string ClusterDomain, string? DnsAddress)
+public sealed record ClusterNetwork(IReadOnlyList<string> ServiceSubnets, IReadOnlyList<string> PodSubnets, string ClusterDomain, string? DnsAddress = null)
 {
     /// <summary>Subnets of either kind; a cluster has one or two of services, and hardly more of pods.</summary>
     public const int MaxSubnets = 256;

@@ -94,7 +94,7 @@ internal sealed class ApiEndpoints(
         await grants.ReadyAsync(peer, target: null, context.RequestAborted);
         await WriteAsync(
             context,
-            new HelloResponse(version, space.ProductVersion, Negotiation.Capabilities, space.Name, space.Uid, peer.Subject, space.ClusterDomain, space.Instance, at.Endpoints, Pods: at.Pods,
+            new HelloResponse(version, space.ProductVersion, Negotiation.Capabilities, space.Name, space.Uid, peer.Subject, space.ClusterDomain, space.Instance, at.Endpoints, at.Pods, at.Network,
                 Rights: [.. grants.Of(peer).Rules.Take(GatewayApi.MaxRights)]),
             GatewayJson.Default.HelloResponse);
     }

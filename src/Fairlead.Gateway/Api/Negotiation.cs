@@ -7,7 +7,10 @@ namespace Fairlead.Gateway.Api;
 internal static class Negotiation
 {
     /// <summary>What this gateway can do besides the protocol's core; a client uses what both have.</summary>
-    public static readonly IReadOnlyList<string> Capabilities = [GatewayCapabilities.CatalogAddresses, "catalog-resume", "connect-tcp", "connect-udp", "direct", "dns", "websocket"];
+    public static readonly IReadOnlyList<string> Capabilities = 
+    [
+        GatewayCapabilities.CatalogAddresses, "catalog-resume", "connect-tcp", "connect-udp", "direct", "dns", GatewayCapabilities.Addresses, GatewayCapabilities.Echo, "websocket",
+    ];
 
     /// <summary>Of what a client calls its version.</summary>
     private const int MaxProductVersion = 32;

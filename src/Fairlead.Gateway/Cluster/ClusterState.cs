@@ -26,6 +26,7 @@ internal sealed class ClusterState(string gatewayNamespace = ClusterObjects.Name
     private readonly AddressIndex<ObjectKey> servicesByAddress = new();
     private readonly AddressIndex<ObjectKey> podsByAddress = new();
     private readonly AddressIndex<string> nodesByAddress = new();
+    private readonly AddressIndex<ObjectKey> slicesByAddress = new();
 
     /// <summary>The Service that leads to this gateway and the other replicas.</summary>
     public ObjectKey GatewayService { get; } = new(gatewayNamespace, ClusterObjects.Gateway);
@@ -38,6 +39,9 @@ internal sealed class ClusterState(string gatewayNamespace = ClusterObjects.Name
     /// <summary>A node or the gateway's own Service changed: where the gateway is reached may have changed.</summary>
     public Action? ReachChanged { get; set; }
 
+    /// <summary>A service, pod or node has other addresses: the cluster's subnets may have changed. Called on informers' threads.</summary>
+    public Action? AddressesChanged { get; set; }
+
     /// <summary>The first service or pod of a namespace came, or the last one went.</summary>
     public Action? NamespacesChanged { get; set; }
 
@@ -47,6 +51,9 @@ internal sealed class ClusterState(string gatewayNamespace = ClusterObjects.Name
     public IEnumerable<ServiceView> Services => services.Select(s => s.Value);
 
     public IEnumerable<NodeView> Nodes => nodes.Select(n => n.Value);
+
+    /// <summary>Of every pod with a network of its own.</summary>
+    public IEnumerable<IPAddress> OwnPodAddresses => pods.SelectMany(p => OwnAddressesOf(p.Value));
 
     /// <summary>The gateway's own replicas.</summary>
     public IEnumerable<PodView> Gateways => pods.Select(p => p.Value).Where(p => p.Gateway);
@@ -62,6 +69,15 @@ internal sealed class ClusterState(string gatewayNamespace = ClusterObjects.Name
 
     /// <summary>Pods with a network of their own that have the address.</summary>
     public ImmutableHashSet<ObjectKey> PodsAt(IPAddress address) => podsByAddress.At(address);
+
+    /// <summary>What EndpointSlices claim is at the address.</summary>
+    public IEnumerable<(SliceView Slice, Endpoint Endpoint)> EndpointsAt(IPAddress address) =>
+        from key in slicesByAddress.At(address)
+        let slice = slices.GetValueOrDefault(key)
+        where slice is not null
+        from endpoint in slice.Endpoints
+        where endpoint.Address.Equals(address)
+        select (slice, endpoint);
 
     public NodeView? NodeAt(IPAddress address) => nodesByAddress.At(address).FirstOrDefault() is { } name ? nodes.GetValueOrDefault(name) : null;
 
@@ -83,6 +99,7 @@ internal sealed class ClusterState(string gatewayNamespace = ClusterObjects.Name
         services[service.Key] = service;
         Count(service.Key.Namespace, old is null ? 1 : 0);
         servicesByAddress.Move(service.Key, AddressesOf(old), AddressesOf(service));
+        TellAddresses(old?.ClusterAddresses, service.ClusterAddresses);
         ServiceChanged?.Invoke(service.Key);
     }
 
@@ -103,6 +120,7 @@ internal sealed class ClusterState(string gatewayNamespace = ClusterObjects.Name
             RemoveSlice(slice.Key);
         }
 
+        slicesByAddress.Move(slice.Key, AddressesOf(slices.GetValueOrDefault(slice.Key)), AddressesOf(slice));
         slices[slice.Key] = slice;
         slicesByService.AddOrUpdate(
             slice.Service,
@@ -118,6 +136,8 @@ internal sealed class ClusterState(string gatewayNamespace = ClusterObjects.Name
         {
             return;
         }
+
+        slicesByAddress.Move(key, AddressesOf(old), []);
 
         // Slices have one writer, so nothing comes between these two steps.
         var rest = slicesByService[old.Service].Remove(key);
@@ -139,6 +159,7 @@ internal sealed class ClusterState(string gatewayNamespace = ClusterObjects.Name
         pods[pod.Key] = pod;
         Count(pod.Key.Namespace, old is null ? 1 : 0);
         podsByAddress.Move(pod.Key, OwnAddressesOf(old), OwnAddressesOf(pod));
+        TellAddresses(OwnAddressesOf(old), OwnAddressesOf(pod));
     }
 
     public void RemovePod(ObjectKey key)
@@ -155,6 +176,11 @@ internal sealed class ClusterState(string gatewayNamespace = ClusterObjects.Name
         var old = nodes.GetValueOrDefault(node.Name);
         nodes[node.Name] = node;
         nodesByAddress.Move(node.Name, AddressesOf(old), AddressesOf(node));
+        if (old is null || !old.PodRanges.SequenceEqual(node.PodRanges))
+        {
+            AddressesChanged?.Invoke();
+        }
+
         if (old is null || !AddressesOf(old).SequenceEqual(AddressesOf(node)))
         {
             ReachChanged?.Invoke();
@@ -194,6 +220,16 @@ internal sealed class ClusterState(string gatewayNamespace = ClusterObjects.Name
 
         NamespacesChanged?.Invoke();
     }
+
+    private void TellAddresses(IReadOnlyList<IPAddress>? before, IReadOnlyList<IPAddress> now)
+    {
+        if (!now.SequenceEqual(before ?? []))
+        {
+            AddressesChanged?.Invoke();
+        }
+    }
+
+    private static IReadOnlyList<IPAddress> AddressesOf(SliceView? slice) => slice is null ? [] : [.. slice.Endpoints.Select(e => e.Address).Distinct()];
 
     private static IReadOnlyList<IPAddress> AddressesOf(ServiceView? service) => service is null ? [] : [.. service.ClusterAddresses, .. service.OtherAddresses];
 

@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Sockets;
 using Fairlead.Contracts.Cluster;
 using Fairlead.Contracts.Gateway;
 using Fairlead.Kubernetes.Models;
@@ -90,9 +89,6 @@ internal static class Mapping
         _ => null,
     };
 
-    private static IPAddress[] Addresses(IEnumerable<string> texts) => [.. texts.Distinct().Select(Parse).OfType<IPAddress>().Distinct()];
-
-    /// <summary>Only the forms that Kubernetes accepts: no octal, no hexadecimal, no missing parts.</summary>
-    private static IPAddress? Parse(string text) =>
-        IPAddress.TryParse(text, out var address) && (address.AddressFamily == AddressFamily.InterNetworkV6 || address.ToString() == text) ? address : null;
+    private static IPAddress[] Addresses(IEnumerable<string> texts) =>
+        [.. texts.Distinct().Select(text => AddressText.TryParse(text, out var address) ? address : null).OfType<IPAddress>().Distinct()];
 }

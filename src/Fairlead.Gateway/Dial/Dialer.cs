@@ -3,12 +3,14 @@ using System.Net.Sockets;
 using Fairlead.Contracts.Gateway;
 using Fairlead.Gateway.Policy;
 using Fairlead.Tunnel;
+using Fairlead.Tunnel.Relay;
 
 namespace Fairlead.Gateway.Dial;
 
-/// <summary>Carries out a <see cref="FlowPlan"/>: a connected socket, or why there is none.</summary>
+/// <summary>Carries out a <see cref="FlowPlan"/>: a connected far end, or why there is none.</summary>
 /// <param name="resolve">Name, which is absolute, to addresses.</param>
-internal sealed class Dialer(FlowPlanner planner, Func<string, CancellationToken, Task<IPAddress[]>> resolve, TimeProvider time)
+/// <param name="exits">The ways out by workloads' pods; null where there are none.</param>
+internal sealed class Dialer(FlowPlanner planner, Func<string, CancellationToken, Task<IPAddress[]>> resolve, TimeProvider time, IExits? exits = null)
 {
     /// <summary>For one address; about as long as a person waits, and far shorter than the kernel's two minutes of SYNs.</summary>
     private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(10);
@@ -21,8 +23,8 @@ internal sealed class Dialer(FlowPlanner planner, Func<string, CancellationToken
 
     private const int MaxResolved = 4;
 
-    /// <summary>The caller owns the socket. UDP sockets are connected too: only the far side is heard, and its ICMP errors.</summary>
-    public async Task<(Socket? Socket, FlowRefusal? Refusal)> DialAsync(Rights rights, FlowTarget target, CancellationToken cancellationToken)
+    /// <summary>The caller owns the far end. UDP sockets are connected too: only the far side is heard, and its ICMP errors.</summary>
+    public async Task<(FarEnd? FarEnd, FlowRefusal? Refusal)> DialAsync(Rights rights, FlowTarget target, CancellationToken cancellationToken)
     {
         var plan = planner.Plan(rights, target);
         if (plan.Unsettled is not null)
@@ -41,7 +43,14 @@ internal sealed class Dialer(FlowPlanner planner, Func<string, CancellationToken
             return failed is not null ? (null, failed) : await DialAsync(addresses, target.Protocol, cancellationToken);
         }
 
-        return await DialAsync(plan.Dial!, target.Protocol, cancellationToken);
+        if (plan.Exit is not { } workload)
+        {
+            return await DialAsync(plan.Dial!, target.Protocol, cancellationToken);
+        }
+
+        return exits is not null
+            ? await exits.DialAsync(workload, target.Protocol, plan.Dial![0], cancellationToken)
+            : (null, new FlowRefusal(FlowFailure.Denied, "this gateway has no right to place an exit in a workload's pods"));
     }
 
     private async Task<FlowPlan> SettleAsync(Rights rights, FlowTarget target, FlowPlan plan, CancellationToken cancellationToken)
@@ -53,7 +62,7 @@ internal sealed class Dialer(FlowPlanner planner, Func<string, CancellationToken
             plan = planner.Plan(rights, target);
         }
 
-        return plan.Unsettled is { } reason ? new FlowPlan(Refusal: new FlowRefusal(FlowFailure.Denied, reason)) : plan;
+        return plan.Unsettled is { } refusal ? new FlowPlan(Refusal: refusal) : plan;
     }
 
     /// <summary>All addresses are judged before any is dialled: a name with one forbidden address is forbidden.</summary>
@@ -95,50 +104,73 @@ internal sealed class Dialer(FlowPlanner planner, Func<string, CancellationToken
         return ([.. addresses.Take(MaxResolved)], null);
     }
 
-    private async Task<(Socket? Socket, FlowRefusal? Refusal)> DialAsync(IReadOnlyList<IPEndPoint> addresses, TransportProtocol protocol, CancellationToken cancellationToken)
+    private async Task<(FarEnd? FarEnd, FlowRefusal? Refusal)> DialAsync(IReadOnlyList<IPEndPoint> addresses, TransportProtocol protocol, CancellationToken cancellationToken)
     {
         FlowRefusal? refusal = null;
         foreach (var address in addresses)
         {
-            var socket = protocol == TransportProtocol.Tcp
-                ? new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true }
-                : new Socket(address.AddressFamily, SocketType.Dgram, ProtocolType.Udp);
             try
             {
-                using var limit = new CancellationTokenSource(ConnectTimeout, time);
-                using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
-                await socket.ConnectAsync(address, stop.Token);
-                return (socket, null);
+                return (await ConnectAsync(address, protocol, cancellationToken), null);
             }
             catch (SocketException e)
             {
-                socket.Dispose();
-                refusal = Explain(e, address);
+                refusal = Explain(e, address, protocol);
             }
             catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
             {
-                socket.Dispose();
                 refusal = new FlowRefusal(FlowFailure.TimedOut, $"{address} did not answer within {ConnectTimeout.TotalSeconds:0} s");
-            }
-            catch
-            {
-                socket.Dispose();
-                throw;
             }
         }
 
         return (null, refusal ?? new FlowRefusal(FlowFailure.NotFound, "there is nothing to dial"));
     }
 
-    private static FlowRefusal Explain(SocketException e, IPEndPoint address) => e.SocketErrorCode switch
+    private async Task<FarEnd> ConnectAsync(IPEndPoint address, TransportProtocol protocol, CancellationToken cancellationToken)
     {
-        SocketError.ConnectionRefused => new FlowRefusal(FlowFailure.ConnectionRefused, $"{address} refused the connection"),
-        SocketError.TimedOut => new FlowRefusal(FlowFailure.TimedOut, $"{address} did not answer"),
-        SocketError.ConnectionReset => new FlowRefusal(FlowFailure.Reset, $"{address} reset the connection"),
-        SocketError.HostUnreachable or SocketError.NetworkUnreachable or SocketError.HostDown or SocketError.NetworkDown
-            => new FlowRefusal(FlowFailure.Unreachable, $"{address} can't be reached"),
-        SocketError.TooManyOpenSockets or SocketError.NoBufferSpaceAvailable or SocketError.AddressNotAvailable
-            => new FlowRefusal(FlowFailure.Overloaded, "the gateway has no sockets left"),
-        _ => new FlowRefusal(FlowFailure.Unreachable, $"{address}: {e.Message}"),
-    };
+        if (protocol == TransportProtocol.Icmp)
+        {
+            return new FarEnd(Datagrams: EchoSocket.Connect(address.Address, time));
+        }
+
+        var tcp = protocol == TransportProtocol.Tcp;
+        var socket = tcp
+            ? new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true }
+            : new Socket(address.AddressFamily, SocketType.Dgram, ProtocolType.Udp);
+        try
+        {
+            if (!tcp)
+            {
+                socket.ReportAllErrors();
+            }
+
+            using var limit = new CancellationTokenSource(ConnectTimeout, time);
+            using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
+            await socket.ConnectAsync(address, stop.Token);
+            return tcp ? new FarEnd(Socket: socket) : new FarEnd(Datagrams: new UdpDatagramSocket(socket));
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    private static FlowRefusal Explain(SocketException e, IPEndPoint address, TransportProtocol protocol)
+    {
+        if (protocol == TransportProtocol.Icmp && e.SocketErrorCode == SocketError.AccessDenied)
+        {
+            return new FlowRefusal(FlowFailure.Unreachable, "the gateway's pod may send no echo requests: the sysctl net.ipv4.ping_group_range leaves its group out");
+        }
+
+        var failure = DatagramRelay.FailureOf(e);
+        return new FlowRefusal(failure, failure switch
+        {
+            FlowFailure.ConnectionRefused => $"{address} refused the connection",
+            FlowFailure.TimedOut => $"{address} did not answer",
+            FlowFailure.Reset => $"{address} reset the connection",
+            FlowFailure.Overloaded => "the gateway has no sockets left",
+            _ => $"{address} can't be reached: {e.Message}",
+        });
+    }
 }

@@ -106,26 +106,35 @@ internal sealed partial class FlowServer(FlowPlanner planner, Grants grants, Rev
         }
 
         var began = time.GetTimestamp();
-        var (socket, refusal) = await dialer.DialAsync(grants.Of(flow.Peer), flow.Target, cancellationToken);
+        var (far, refusal) = await dialer.DialAsync(grants.Of(flow.Peer), flow.Target, cancellationToken);
         metrics.Dialled(flow.Target.Protocol, refusal?.Failure ?? FlowFailure.None, time.GetElapsedTime(began));
-        if (socket is null)
+        if (far is null)
         {
             await RefuseAsync(flow, refusal!, cancellationToken);
             return;
         }
 
-        using (socket)
+        await using (far)
         {
-            if (flow.Target.Protocol == TransportProtocol.Tcp)
+            switch (far)
             {
-                var opened = await flow.AcceptAsync(cancellationToken);
-                await FlowRelay.RunAsync(opened, socket, counters, cancellationToken);
-            }
-            else
-            {
-                await using var opened = await flow.AcceptDatagramsAsync(cancellationToken);
-                var end = await DatagramRelay.RunAsync(opened, socket, time, cancellationToken);
-                LogDatagramsEnded(flow.Target, end);
+                case { Socket: { } socket }:
+                    await FlowRelay.RunAsync(await flow.AcceptAsync(cancellationToken), socket, counters, cancellationToken);
+                    break;
+                case { Flow: { } exit }:
+                    await using (var opened = await flow.AcceptAsync(cancellationToken))
+                    {
+                        await FlowSplice.RunAsync(opened, exit, cancellationToken);
+                    }
+
+                    break;
+                case { Datagrams: { } datagrams }:
+                    await using (var opened = await flow.AcceptDatagramsAsync(cancellationToken))
+                    {
+                        LogDatagramsEnded(flow.Target, (await DatagramRelay.RunAsync(opened, datagrams, time, cancellationToken))?.Message ?? "the laptop ended it, or it was silent");
+                    }
+
+                    break;
             }
         }
     }
@@ -158,5 +167,5 @@ internal sealed partial class FlowServer(FlowPlanner planner, Grants grants, Rev
     private partial void LogDrainIncomplete(int count);
 
     [LoggerMessage(1205, LogLevel.Debug, "{Target}: {End}")]
-    private partial void LogDatagramsEnded(FlowTarget target, DatagramRelayEnd end);
+    private partial void LogDatagramsEnded(FlowTarget target, string end);
 }

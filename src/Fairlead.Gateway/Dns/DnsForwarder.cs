@@ -12,8 +12,9 @@ namespace Fairlead.Gateway.Dns;
 /// <summary>Hands DNS messages about granted names on to the cluster's DNS as they are, and answers REFUSED to all others.</summary>
 /// <param name="server">The cluster's DNS, or null where the gateway runs outside any.</param>
 /// <param name="gateway">The gateway's own Service, which nobody is granted.</param>
+/// <param name="mayKnow">Whether somebody was granted something that has the address, and so may ask for its name.</param>
 internal sealed partial class DnsForwarder(
-    IPEndPoint? server, string clusterDomain, ObjectKey gateway, Func<PeerIdentity, Rights> rights, DnsClient client, ILogger<DnsForwarder> logger)
+    IPEndPoint? server, string clusterDomain, ObjectKey gateway, Func<Rights, IPAddress, bool> mayKnow, Func<PeerIdentity, Rights> rights, DnsClient client, ILogger<DnsForwarder> logger)
 {
     private readonly DnsName services = DnsName.Parse("svc." + clusterDomain);
     private readonly DnsName cluster = DnsName.Parse(clusterDomain);
@@ -52,6 +53,11 @@ internal sealed partial class DnsForwarder(
     /// <summary>Why the name may not be asked for, or null. A name below a service (an endpoint's, an SRV owner's) goes with the service.</summary>
     internal string? Refusal(Rights granted, DnsName name)
     {
+        if (ReverseName.Parse(name) is { } address && mayKnow(granted, address))
+        {
+            return null;
+        }
+
         if (!IsUnder(name, cluster))
         {
             return granted.MayResolveForeignNames ? null : "not a name of the cluster";

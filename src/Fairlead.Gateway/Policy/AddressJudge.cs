@@ -39,23 +39,10 @@ internal sealed class AddressJudge(ClusterState cluster, IReadOnlySet<IPAddress>
 
     private Judgement Judge(Rights rights, ObjectKey via, IPAddress address, int port, TransportProtocol protocol, ObjectKey? claimed, int depth)
     {
-        var kind = AddressClassifier.Classify(address);
         var excepted = rights.Excepts(via.Namespace, via.Name, address);
-        if (kind != AddressClass.Ordinary && !(excepted && kind is AddressClass.LinkLocal or AddressClass.Metadata))
+        if (JudgeKind(rights, $"{via} leads to", address, port, excepted) is { } decided)
         {
-            return Judgement.Denied($"{via} leads to {address}, {kind.Describe()}");
-        }
-
-        if (own.Contains(address) || cluster.PodsAt(address).Any(p => cluster.FindPod(p)?.Gateway == true))
-        {
-            return Judgement.Denied($"{via} leads to the gateway itself");
-        }
-
-        if (cluster.IsApiServer(address, port))
-        {
-            return excepted || rights.Names(ClusterState.ApiServerService.Namespace, ClusterState.ApiServerService.Name)
-                ? Judgement.Allowed
-                : Judgement.Denied($"{via} leads to the API server, which only a grant that names default/kubernetes allows");
+            return decided;
         }
 
         var services = cluster.ServicesAt(address);
@@ -83,6 +70,97 @@ internal sealed class AddressJudge(ClusterState cluster, IReadOnlySet<IPAddress>
         }
 
         return JudgePods(rights, via, address);
+    }
+
+    /// <summary>An address that somebody asks for as such, and that is no service's: what lies outside the cluster needs a grant that names it.</summary>
+    /// <param name="exit">It is dialled from a pod of a workload that is granted for that: its loopback, and what lies outside the cluster, go with it.</param>
+    public Judgement JudgeLiteral(Rights rights, IPAddress address, int port, TransportProtocol protocol, bool exit)
+    {
+        if (exit && AddressClassifier.Classify(address) == AddressClass.Loopback)
+        {
+            return Judgement.Allowed;
+        }
+
+        var excepted = rights.Reaches(address);
+        if (JudgeKind(rights, "that is", address, port, excepted) is { } decided)
+        {
+            return decided;
+        }
+
+        var pods = cluster.PodsAt(address);
+        if (excepted || (pods.Count > 0 && pods.All(p => rights.MayConsumeAll(p.Namespace))))
+        {
+            return Judgement.Allowed;
+        }
+
+        if (JudgeEndpoints(rights, address, port, protocol) is { } judged)
+        {
+            return judged;
+        }
+
+        return (pods.Count, cluster) switch
+        {
+            _ when cluster.NodeAt(address) is { } node => Judgement.Denied($"that is {address}, an address of node {node.Name}"),
+            (> 0, _) => Judgement.Denied($"no grant covers every service of namespace {pods.First().Namespace}, or one that has port {port} of pod {pods.First().Name}"),
+            _ when cluster.InPodRange(address) => new Judgement(Verdict.Unsettled, $"no pod has the address {address}"),
+            (_, { Limited: false }) when exit => Judgement.Allowed,
+            _ => Judgement.Denied($"{address} needs a grant that names it (cidrs)"),
+        };
+    }
+
+    /// <summary>Whether somebody may know of the address, as of the name that it has: that it is behind something that they were granted.</summary>
+    public bool MayKnow(Rights rights, IPAddress address) =>
+        rights.Reaches(address)
+        || cluster.ServicesAt(address).Any(key => FlowPlanner.Denial(rights, key, cluster.GatewayService) is null)
+        || cluster.PodsAt(address).Any(pod => rights.MayConsumeAll(pod.Namespace))
+        || cluster.EndpointsAt(address).Any(at => FlowPlanner.Denial(rights, at.Slice.Service, cluster.GatewayService) is null);
+
+    /// <summary>What an address is by itself, whoever asks and wherever it was found. Null: that does not decide.</summary>
+    private Judgement? JudgeKind(Rights rights, string leads, IPAddress address, int port, bool excepted)
+    {
+        var kind = AddressClassifier.Classify(address);
+        if (kind != AddressClass.Ordinary && !(excepted && kind is AddressClass.LinkLocal or AddressClass.Metadata))
+        {
+            return Judgement.Denied($"{leads} {address}, {kind.Describe()}");
+        }
+
+        if (own.Contains(address) || cluster.PodsAt(address).Any(p => cluster.FindPod(p)?.Gateway == true))
+        {
+            return Judgement.Denied($"{leads} the gateway itself");
+        }
+
+        if (!cluster.IsApiServer(address, port))
+        {
+            return null;
+        }
+
+        return excepted || rights.Names(ClusterState.ApiServerService.Namespace, ClusterState.ApiServerService.Name)
+            ? Judgement.Allowed
+            : Judgement.Denied($"{leads} the API server, which only a grant that names default/kubernetes allows");
+    }
+
+    /// <summary>An address and port that a granted service leads to may be dialled without it, too, as clients of headless services do. Null: there is no such service.</summary>
+    private Judgement? JudgeEndpoints(Rights rights, IPAddress address, int port, TransportProtocol protocol)
+    {
+        Judgement? best = null;
+        foreach (var (slice, endpoint) in cluster.EndpointsAt(address))
+        {
+            var leads = protocol == TransportProtocol.Icmp || slice.Ports.Any(p => p.Port == port && p.Protocol == protocol);
+            if (!leads || !endpoint.Routed || FlowPlanner.Denial(rights, slice.Service, cluster.GatewayService) is not null)
+            {
+                continue;
+            }
+
+            var judged = Judge(rights, slice.Service, address, port, protocol, endpoint.Pod);
+            if (judged.Verdict == Verdict.Allowed)
+            {
+                return judged;
+            }
+
+            best = best is { Verdict: Verdict.Unsettled } ? best : judged;
+        }
+
+        return best;
     }
 
     private Judgement JudgeServices(Rights rights, ObjectKey via, IReadOnlyCollection<ObjectKey> services, int port, TransportProtocol protocol, int depth)

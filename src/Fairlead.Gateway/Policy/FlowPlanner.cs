@@ -9,17 +9,26 @@ namespace Fairlead.Gateway.Policy;
 /// <param name="Dial">Judged addresses, to be tried in this order.</param>
 /// <param name="Resolve">A name outside the cluster: resolve it, judge each address with <see cref="FlowPlanner.JudgeResolved"/>, dial that very address.</param>
 /// <param name="Unsettled">Refuse for this reason unless it settles within a moment.</param>
-internal sealed record FlowPlan(IReadOnlyList<IPEndPoint>? Dial = null, DnsEndPoint? Resolve = null, FlowRefusal? Refusal = null, string? Unsettled = null);
+/// <param name="Exit">Where <paramref name="Dial"/> is to be dialled from, when not from here.</param>
+internal sealed record FlowPlan(
+    IReadOnlyList<IPEndPoint>? Dial = null, DnsEndPoint? Resolve = null, FlowRefusal? Refusal = null, FlowRefusal? Unsettled = null, WorkloadKey? Exit = null);
 
 /// <summary>Decides where a flow goes and whether it may. Pure but for the choice among a headless service's endpoints.</summary>
 internal sealed class FlowPlanner(ClusterState cluster, AddressJudge judge)
 {
+    private readonly LiteralPlanner literals = new(cluster, judge);
+
     /// <summary>As a client that gets several addresses for a headless service tries the next when one fails.</summary>
     private const int MaxCandidates = 3;
 
     public FlowPlan Plan(Rights rights, FlowTarget target)
     {
-        if (!TargetName.TryParse(target.Host, out var name) || target.Port is < 1 or > 65535)
+        if (target.IsWellFormed && AddressText.TryParse(target.Host, out var address))
+        {
+            return literals.Plan(rights, address, target);
+        }
+
+        if (!target.IsWellFormed || target.Via is not null || target.Protocol == TransportProtocol.Icmp || !TargetName.TryParse(target.Host, out var name))
         {
             return Refuse(FlowFailure.ProtocolError, "the target is not a service's name and port");
         }
@@ -73,14 +82,16 @@ internal sealed class FlowPlanner(ClusterState cluster, AddressJudge judge)
             return NoSuchPort(service, target);
         }
 
-        var judged = judge.JudgeBackends(rights, service.Key, target.Port, target.Protocol);
-        return judged.Verdict switch
-        {
-            Verdict.Denied => Refuse(FlowFailure.Denied, judged.Reason!),
-            Verdict.Unsettled => new FlowPlan(Unsettled: judged.Reason),
-            _ => new FlowPlan(Dial: [new IPEndPoint(service.ClusterAddresses[0], target.Port)]),
-        };
+        return PlanDial(judge.JudgeBackends(rights, service.Key, target.Port, target.Protocol), new IPEndPoint(service.ClusterAddresses[0], target.Port));
     }
+
+    /// <summary>What a judgement means for an address.</summary>
+    public static FlowPlan PlanDial(Judgement judged, IPEndPoint address) => judged.Verdict switch
+    {
+        Verdict.Denied => Refuse(FlowFailure.Denied, judged.Reason!),
+        Verdict.Unsettled => new FlowPlan(Unsettled: new FlowRefusal(FlowFailure.Denied, judged.Reason!)),
+        _ => new FlowPlan(Dial: [address]),
+    };
 
     private FlowPlan PlanHeadless(Rights rights, ServiceView service, string? endpointName, FlowTarget target)
     {
@@ -134,7 +145,7 @@ internal sealed class FlowPlanner(ClusterState cluster, AddressJudge judge)
             }
         }
 
-        return dial.Count > 0 ? new FlowPlan(Dial: dial) : new FlowPlan(Unsettled: $"no pod is known at the endpoints of {service.Key}");
+        return dial.Count > 0 ? new FlowPlan(Dial: dial) : new FlowPlan(Unsettled: new FlowRefusal(FlowFailure.Denied, $"no pod is known at the endpoints of {service.Key}"));
     }
 
     private static FlowPlan PlanExternal(ServiceView service, FlowTarget target)
@@ -153,5 +164,5 @@ internal sealed class FlowPlanner(ClusterState cluster, AddressJudge judge)
         FlowFailure.NotFound,
         $"{service.Key} has no {(target.Protocol == TransportProtocol.Tcp ? "TCP" : "UDP")} port {target.Port}");
 
-    private static FlowPlan Refuse(FlowFailure failure, string message) => new(Refusal: new FlowRefusal(failure, message));
+    public static FlowPlan Refuse(FlowFailure failure, string message) => new(Refusal: new FlowRefusal(failure, message));
 }

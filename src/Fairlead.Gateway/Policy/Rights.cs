@@ -59,6 +59,9 @@ internal sealed class Rights
     public bool Excepts(string @namespace, string service, IPAddress address) =>
         rules.Any(r => r.Consume && r.Cidrs.Length > 0 && r.Covers(@namespace, service) && r.Cidrs.Any(c => c.Contains(address)));
 
+    /// <summary>Whether a rule is about addresses themselves, not about what lies behind services, and names this one.</summary>
+    public bool Reaches(IPAddress address) => rules.Any(r => r.Consume && r.IsOfAddresses && r.Cidrs.Any(c => c.Contains(address)));
+
     /// <summary>Whether the agent may be put beside the workload for this subject.</summary>
     /// <param name="workload">Its name, without the kind.</param>
     public bool MayAttach(string @namespace, string workload) => rules.Any(r => r.Attach && r.Covers(@namespace, workload));
@@ -105,6 +108,9 @@ internal sealed class Rights
         public bool Dns { get; }
 
         public IPNetwork[] Cidrs { get; }
+
+        /// <summary>It names no namespaces, or all that there is.</summary>
+        public bool IsOfAddresses => namespaces.Length == 0 || (AllNamespaces && AllServices);
 
         public bool AllServices { get; }
 

@@ -90,7 +90,8 @@ internal sealed class ClusterNetwork : IDisposable
     /// Makes a pod's namespace. The pod's address is a /32 and everything goes through the gateway, so that answers of a pod to its
     /// neighbour pass the cluster's namespace too and are translated back.
     /// </summary>
-    internal async Task<PodNetwork> AddPodAsync(string uid, CancellationToken cancellationToken)
+    /// <param name="sysctls">What the pod sets in its namespace: names with dots, of <c>net</c>.</param>
+    internal async Task<PodNetwork> AddPodAsync(string uid, IReadOnlyDictionary<string, string> sysctls, CancellationToken cancellationToken)
     {
         var address = addresses.Take();
         NetworkNamespace? pod = null;
@@ -99,9 +100,13 @@ internal sealed class ClusterNetwork : IDisposable
             var link = $"veth{Interlocked.Increment(ref links)}";
             pod = NetworkNamespace.Create(Path.Combine(directory, uid));
             pod.SetParameter("net/ipv6/conf/default/disable_ipv6", "1");
-            // Unprivileged users may bind ports below 1024 and send pings, as container runtimes set it.
+            // Unprivileged users may bind ports below 1024, as container runtimes set it; echo requests are left as the kernel has them: nobody.
             pod.SetParameter("net/ipv4/ip_unprivileged_port_start", "0");
-            pod.SetParameter("net/ipv4/ping_group_range", "0 2147483647");
+            foreach (var (name, value) in sysctls)
+            {
+                pod.SetParameter(name.Replace('.', '/'), value);
+            }
+
             await HostTool.IpAsync(Namespace,
             [
                 $"link add {link} type veth peer name eth0 address {HardwareAddress(address)} netns {pod.Path}",

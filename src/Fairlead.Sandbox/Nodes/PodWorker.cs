@@ -173,7 +173,7 @@ internal sealed partial class PodWorker : IPodScope, IDisposable
             }
         }
 
-        network = await node.Network.AddPodAsync(Pod.Uid(), stopping.Token);
+        network = await node.Network.AddPodAsync(Pod.Uid(), PodSysctls.Of(Pod), stopping.Token);
         statusWanted.Writer.TryWrite(true);
         WriteFiles();
         volumes = new PodVolumes(node, network.Address.ToString());

@@ -142,6 +142,9 @@ internal static class GatewayManifests
                 ["runAsUser"] = 65532,
                 ["runAsGroup"] = 65532,
                 ["seccompProfile"] = new JsonObject { ["type"] = "RuntimeDefault" },
+
+                // Lets the gateway's group, and no other, send echo requests without a capability.
+                ["sysctls"] = new JsonArray(Variable("net.ipv4.ping_group_range", "65532 65532")),
             },
             ["affinity"] = values.Affinity.Count > 0 ? values.Affinity.DeepClone() : AwayFromOthers(),
             ["topologySpreadConstraints"] = new JsonArray(new JsonObject
@@ -189,6 +192,8 @@ internal static class GatewayManifests
                 Variable("FAIRLEAD_ENDPOINTS", string.Join(',', values.Endpoints)),
                 Variable("FAIRLEAD_INGRESS_HOST", values.Ingress.Enabled ? values.Ingress.Host : ""),
                 Variable("FAIRLEAD_NAMESPACES", string.Join(',', values.Namespaces)),
+                Variable("FAIRLEAD_SERVICE_SUBNETS", string.Join(',', values.Cluster.ServiceSubnets)),
+                Variable("FAIRLEAD_POD_SUBNETS", string.Join(',', values.Cluster.PodSubnets)),
                 Variable("FAIRLEAD_LOG_LEVEL", values.LogLevel),
                 Variable("FAIRLEAD_DRAIN_SECONDS", "25"),
 

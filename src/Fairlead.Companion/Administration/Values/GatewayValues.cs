@@ -180,6 +180,12 @@ internal sealed class ClusterValues
 {
     [Value("Addresses that stand for those of the cluster that conflict with a laptop's; empty: each laptop's own default.", ValueForm.VirtualSubnet, Optional = true)]
     public string VirtualIPSubnet { get; set; } = "";
+
+    [Value("Where ClusterIPs come from. Empty: what the API server says.", ValueForm.Network)]
+    public IReadOnlyList<string> ServiceSubnets { get; set; } = [];
+
+    [Value("Where pods have their addresses. Empty: what the nodes say, and around the pods that have others.", ValueForm.Network)]
+    public IReadOnlyList<string> PodSubnets { get; set; } = [];
 }
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]

@@ -192,6 +192,39 @@ public sealed class CatalogWatchTests
     }
 
     [Fact]
+    public async Task Watch_addresses_are_told_to_who_asks_and_to_nobody_else()
+    {
+        world.Service("shop/pg", null, 5432, kind: ServiceKind.Headless);
+        world.Slice("shop/pg", "pg-x", 5432, ("10.244.0.7", "shop/pg-0"));
+        world.Service("shop/mail", null, 25, kind: ServiceKind.ExternalName, external: "mail.example.com");
+        var asking = Open(null, addresses: true);
+        var silent = Open(null);
+        var told = (await NextAsync(asking)).Where(e => e.Service is not null).ToDictionary(e => e.Service!.Name, e => e.Service!);
+        told["a"].Addresses.ShouldBe(["10.96.1.1"]);
+        told["pg"].Addresses.ShouldBe(["10.244.0.7"]);
+        told["pg"].EndpointAddresses!["pg-0"].ShouldBe(["10.244.0.7"]);
+        told["mail"].ExternalName.ShouldBe("mail.example.com");
+        foreach (var record in (await NextAsync(silent)).Select(e => e.Service).OfType<ServiceRecord>())
+        {
+            record.ShouldBe(record.WithoutAddresses());
+        }
+
+        // Another address of the same endpoint: news for one of them.
+        var (heard, unheard) = (NextAsync(asking), NextAsync(silent));
+        world.Slice("shop/pg", "pg-x", 5432, ("10.244.0.9", "shop/pg-0"));
+        (await heard).ShouldHaveSingleItem().Service!.Addresses.ShouldBe(["10.244.0.9"]);
+        world.Service("shop/d", "10.96.1.4", 80);
+        (await unheard).ShouldHaveSingleItem().Service!.Name.ShouldBe("d");
+    }
+
+    [Fact]
+    public async Task Watch_position_without_addresses_begins_anew_with_them()
+    {
+        var synced = (await NextAsync(Open(null)))[^1];
+        (await NextAsync(Open(synced.Position, addresses: true)))[0].Type.ShouldBe(CatalogEventType.Reset);
+    }
+
+    [Fact]
     public async Task Watch_headless_service_carries_its_endpoints_names()
     {
         world.Service("shop/pg", null, 5432, kind: ServiceKind.Headless);
@@ -201,8 +234,8 @@ public sealed class CatalogWatchTests
         record.Endpoints.ShouldBe(["pg-0", "pg-1"]);
     }
 
-    private IAsyncEnumerator<IReadOnlyList<CatalogEvent>> Open(string? since) =>
-        new CatalogWatch(feed, "gw", () => rights, () => settings.Current, () => draining, time).EventsAsync(since, CancellationToken.None).GetAsyncEnumerator();
+    private IAsyncEnumerator<IReadOnlyList<CatalogEvent>> Open(string? since, bool addresses = false) =>
+        new CatalogWatch(feed, "gw", () => rights, () => settings.Current, () => draining, time, addresses: addresses).EventsAsync(since, CancellationToken.None).GetAsyncEnumerator();
 
     private static async Task<IReadOnlyList<CatalogEvent>> NextAsync(IAsyncEnumerator<IReadOnlyList<CatalogEvent>> watch)
     {

@@ -26,6 +26,7 @@ public sealed class DnsForwarderTests
     [InlineData("10-244-0-5.shop.pod.cluster.local", false)]
     [InlineData("example.com", false)]
     [InlineData("5.0.244.10.in-addr.arpa", false)]
+    [InlineData("7.0.96.10.in-addr.arpa", true)]
     [InlineData(".", false)]
     public void Refusal_only_names_of_granted_services_pass(string name, bool granted) =>
         (Forwarder(World.Grant("shop")).Refusal(World.Grant("shop"), DnsName.Parse(name)) is null).ShouldBe(granted);
@@ -63,5 +64,5 @@ public sealed class DnsForwarderTests
         ResolverConfiguration.Parse([]).ShouldBe(new ResolverConfiguration(null, "cluster.local"));
     }
 
-    private static DnsForwarder Forwarder(Rights rights) => new(null, "cluster.local", new ObjectKey("fairlead", "fairlead-gateway"), _ => rights, new DnsClient(), NullLogger<DnsForwarder>.Instance);
+    private static DnsForwarder Forwarder(Rights rights) => new(null, "cluster.local", new ObjectKey("fairlead", "fairlead-gateway"), (_, address) => address.ToString() == "10.96.0.7", _ => rights, new DnsClient(), NullLogger<DnsForwarder>.Instance);
 }

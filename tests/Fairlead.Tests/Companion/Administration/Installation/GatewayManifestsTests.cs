@@ -37,7 +37,7 @@ public sealed class GatewayManifestsTests
             o => o["rules"]!.AsArray().SelectMany(r => Texts(r!, "resources").Select(what => $"{string.Join(' ', Texts(r!, "verbs"))} {string.Join(' ', [what, .. Texts(r!, "resourceNames")])}")));
         roles["fairlead-gateway"].ShouldBe(
         [
-            "get list watch nodes",
+            "get list watch nodes", "list servicecidrs",
             "get list watch certificatesigningrequests", "update certificatesigningrequests/approval", "update certificatesigningrequests/status",
             "approve sign signers fairlead.dev/client", "create subjectaccessreviews",
         ]);
@@ -62,7 +62,7 @@ public sealed class GatewayManifestsTests
     public void Pods_pass_the_strictest_pod_security_level()
     {
         var pod = Make().Single(o => Kind(o) == "Deployment")["spec"]!["template"]!["spec"]!;
-        pod["securityContext"]!.ToJsonString().ShouldBe("""{"runAsNonRoot":true,"runAsUser":65532,"runAsGroup":65532,"seccompProfile":{"type":"RuntimeDefault"}}""");
+        pod["securityContext"]!.ToJsonString().ShouldBe("""{"runAsNonRoot":true,"runAsUser":65532,"runAsGroup":65532,"seccompProfile":{"type":"RuntimeDefault"},"sysctls":[{"name":"net.ipv4.ping_group_range","value":"65532 65532"}]}""");
         pod["containers"]![0]!["securityContext"]!.ToJsonString().ShouldBe("""{"allowPrivilegeEscalation":false,"readOnlyRootFilesystem":true,"capabilities":{"drop":["ALL"]}}""");
     }
 

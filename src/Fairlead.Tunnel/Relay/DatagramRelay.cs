@@ -1,0 +1,125 @@
+using System.Buffers;
+using System.Net.Sockets;
+
+namespace Fairlead.Tunnel.Relay;
+
+/// <summary>The far side of a datagram flow: a connected socket, so that only the far side is heard, and its ICMP errors. Owns the socket.</summary>
+public interface IDatagramSocket : IDisposable
+{
+    /// <exception cref="SocketException">Also for what an earlier datagram ran into.</exception>
+    ValueTask SendAsync(ReadOnlyMemory<byte> datagram, CancellationToken cancellationToken);
+
+    /// <exception cref="SocketException">The same.</exception>
+    ValueTask<int> ReceiveAsync(Memory<byte> buffer, CancellationToken cancellationToken);
+}
+
+/// <summary>UDP.</summary>
+public sealed class UdpDatagramSocket(Socket socket) : IDatagramSocket
+{
+    public async ValueTask SendAsync(ReadOnlyMemory<byte> datagram, CancellationToken cancellationToken) => await socket.SendAsync(datagram, cancellationToken);
+
+    public ValueTask<int> ReceiveAsync(Memory<byte> buffer, CancellationToken cancellationToken) => socket.ReceiveAsync(buffer, cancellationToken);
+
+    public void Dispose() => socket.Dispose();
+}
+
+/// <summary>Moves datagrams between one association and its far side until it has been silent for a while.</summary>
+public static class DatagramRelay
+{
+    /// <summary>RFC 4787 §4.3 asks for at least two minutes.</summary>
+    public static readonly TimeSpan IdleTimeout = TimeSpan.FromMinutes(2);
+
+    private const int MaxDatagram = 65535;
+
+    /// <summary>Tells the other end of the flow why it ended, where the far side was the reason. The caller disposes both.</summary>
+    /// <returns>That reason; null when the other end ended it, or it was silent.</returns>
+    public static async Task<FlowRefusal?> RunAsync(IDatagramFlow flow, IDatagramSocket socket, TimeProvider time, CancellationToken cancellationToken)
+    {
+        using var idle = new CancellationTokenSource(IdleTimeout, time);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, idle.Token);
+        Task<FlowRefusal?> outward = OutwardAsync(flow, socket, idle, stop.Token), inward = InwardAsync(flow, socket, idle, stop.Token);
+        var first = await Task.WhenAny(outward, inward);
+        var idled = idle.IsCancellationRequested;
+        if (!idled && first.IsCompletedSuccessfully && await first is { } reason)
+        {
+            // Before the rest is stopped: a read that is cancelled ends the flow.
+            await flow.AbortAsync(reason, cancellationToken);
+        }
+
+        await stop.CancelAsync();
+        await ((Task)Task.WhenAll(outward, inward)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        cancellationToken.ThrowIfCancellationRequested();
+        return idled ? null : await first;
+    }
+
+    /// <summary>What a socket's error means to whoever opened a flow.</summary>
+    public static FlowFailure FailureOf(SocketException e) => e.SocketErrorCode switch
+    {
+        SocketError.ConnectionRefused => FlowFailure.ConnectionRefused,
+        SocketError.ConnectionReset => FlowFailure.Reset,
+        SocketError.TimedOut => FlowFailure.TimedOut,
+        SocketError.TooManyOpenSockets or SocketError.NoBufferSpaceAvailable or SocketError.AddressNotAvailable => FlowFailure.Overloaded,
+        _ => FlowFailure.Unreachable,
+    };
+
+    private static async Task<FlowRefusal?> OutwardAsync(IDatagramFlow flow, IDatagramSocket socket, CancellationTokenSource idle, CancellationToken cancellationToken)
+    {
+        var buffer = ArrayPool<byte>.Shared.Rent(MaxDatagram);
+        try
+        {
+            while (true)
+            {
+                var length = await flow.ReceiveAsync(buffer, cancellationToken);
+                if (length < 0)
+                {
+                    return null;
+                }
+
+                idle.CancelAfter(IdleTimeout);
+                await socket.SendAsync(buffer.AsMemory(0, length), cancellationToken);
+            }
+        }
+        catch (SocketException e)
+        {
+            return Explain(e);
+        }
+        catch (FlowAbortedException)
+        {
+            return null;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    private static async Task<FlowRefusal?> InwardAsync(IDatagramFlow flow, IDatagramSocket socket, CancellationTokenSource idle, CancellationToken cancellationToken)
+    {
+        var buffer = ArrayPool<byte>.Shared.Rent(MaxDatagram);
+        try
+        {
+            while (true)
+            {
+                var length = await socket.ReceiveAsync(buffer.AsMemory(), cancellationToken);
+                idle.CancelAfter(IdleTimeout);
+                await flow.SendAsync(buffer.AsMemory(0, length), cancellationToken);
+            }
+        }
+        catch (SocketException e)
+        {
+            return Explain(e);
+        }
+        catch (FlowAbortedException)
+        {
+            return null;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    /// <summary>A datagram socket's reset is an old ICMP "port unreachable": nobody listens.</summary>
+    private static FlowRefusal Explain(SocketException e) =>
+        new(FailureOf(e) is var failure and not FlowFailure.Reset ? failure : FlowFailure.ConnectionRefused, e.Message);
+}
