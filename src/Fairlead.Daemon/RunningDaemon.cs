@@ -52,7 +52,7 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
         capture = selection.Capture;
         spaces = new SpaceRegistry(store, links, companions, book, time, loggers);
         pipeline = new ConsumePipeline(spaces, book, capture, hosts, time, loggers.CreateLogger<ConsumePipeline>());
-        tcp = new TcpFlows(capture, FindDestination, time, loggers.CreateLogger<TcpFlows>());
+        tcp = new TcpFlows(new LoopbackConnections(capture), FindDestination, time, loggers.CreateLogger<TcpFlows>());
         datagrams = new DatagramFlows(capture, FindDestination, time, loggers.CreateLogger<DatagramFlows>());
     }
 

@@ -19,7 +19,7 @@ internal sealed class DatagramAssociation : IDisposable
     /// <summary>After a refusal, datagrams are dropped this long before the far side is asked again.</summary>
     internal static readonly TimeSpan RefusalPause = TimeSpan.FromSeconds(1);
 
-    private readonly ILoopbackCapture capture;
+    private readonly IDatagramCapture capture;
     private readonly FlowDestination destination;
     private readonly IPEndPoint client;
     private readonly IPEndPoint source;
@@ -29,9 +29,13 @@ internal sealed class DatagramAssociation : IDisposable
     private readonly Channel<ArraySegment<byte>> queue = Channel.CreateBounded<ArraySegment<byte>>(
         new BoundedChannelOptions(MaxQueued) { SingleReader = true, FullMode = BoundedChannelFullMode.Wait });
 
+    // The beginning of what was sent last: an error that comes later is about it.
+    private readonly byte[] lastSent = new byte[8];
+    private int lastLength;
     private long lastActive;
+    private FlowRefusal? refused;
 
-    public DatagramAssociation(ILoopbackCapture capture, FlowDestination destination, IPEndPoint client, IPEndPoint source, Action drop, TimeProvider time)
+    public DatagramAssociation(IDatagramCapture capture, FlowDestination destination, IPEndPoint client, IPEndPoint source, Action drop, TimeProvider time)
     {
         this.capture = capture;
         this.destination = destination;
@@ -47,9 +51,15 @@ internal sealed class DatagramAssociation : IDisposable
     /// <summary>A timestamp of the time provider.</summary>
     public long LastActive => Volatile.Read(ref lastActive);
 
-    /// <summary>Takes a datagram from the local program; drops it when the queue is full.</summary>
+    /// <summary>Takes a datagram from the local program; drops it when the queue is full, or refuses it when the flow was.</summary>
     public void Deliver(ReadOnlySpan<byte> datagram)
     {
+        if (Volatile.Read(ref refused) is { } reason)
+        {
+            Refuse(datagram, reason);
+            return;
+        }
+
         var copy = new ArraySegment<byte>(ArrayPool<byte>.Shared.Rent(Math.Max(1, datagram.Length)), 0, datagram.Length);
         datagram.CopyTo(copy);
         if (!queue.Writer.TryWrite(copy))
@@ -81,6 +91,7 @@ internal sealed class DatagramAssociation : IDisposable
             var (flow, refusal) = await OpenAsync(ending.Token);
             if (flow is null)
             {
+                RefuseQueued(refusal ?? new FlowRefusal(FlowFailure.TimedOut, "no answer"));
                 await Task.Delay(RefusalPause, time, ending.Token);
                 return refusal;
             }
@@ -98,7 +109,9 @@ internal sealed class DatagramAssociation : IDisposable
         }
         catch (FlowAbortedException e)
         {
-            return new FlowRefusal(e.Failure, e.Message);
+            var refusal = new FlowRefusal(e.Failure, e.Message);
+            Refuse(lastSent.AsSpan(0, lastLength), refusal);
+            return refusal;
         }
         finally
         {
@@ -112,6 +125,22 @@ internal sealed class DatagramAssociation : IDisposable
     }
 
     public void Dispose() => stopping.Dispose();
+
+    private void RefuseQueued(FlowRefusal reason)
+    {
+        Volatile.Write(ref refused, reason);
+        while (queue.Reader.TryRead(out var datagram))
+        {
+            Refuse(datagram, reason);
+            ArrayPool<byte>.Shared.Return(datagram.Array!);
+        }
+    }
+
+    private void Refuse(ReadOnlySpan<byte> datagram, FlowRefusal reason)
+    {
+        capture.Refuse(source, client, datagram, reason.Failure.ToCapture());
+        drop();
+    }
 
     private async Task<FlowOpening<IDatagramFlow>> OpenAsync(CancellationToken cancellationToken)
     {
@@ -146,6 +175,8 @@ internal sealed class DatagramAssociation : IDisposable
     {
         await foreach (var datagram in queue.Reader.ReadAllAsync(cancellationToken))
         {
+            lastLength = Math.Min(datagram.Count, lastSent.Length);
+            datagram.AsSpan(0, lastLength).CopyTo(lastSent);
             try
             {
                 await flow.SendAsync(datagram, cancellationToken);

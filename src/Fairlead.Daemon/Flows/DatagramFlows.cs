@@ -3,16 +3,18 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 using Fairlead.Contracts.Gateway;
+using Fairlead.Platform;
 using Fairlead.Platform.Capture;
 using Microsoft.Extensions.Logging;
 
 namespace Fairlead.Daemon.Flows;
 
 /// <summary>
-/// Carries captured UDP: one association for each pair of a local program's socket and a service's address and port, as a NAT would
+/// Carries captured UDP, or pings in the form of it: one association for each pair of a local program's socket and a service's address and port, as a NAT would
 /// (RFC 4787). Datagrams may be lost wherever a queue is full, and are counted.
 /// </summary>
-internal sealed partial class DatagramFlows(ILoopbackCapture capture, FindDestination find, TimeProvider time, ILogger<DatagramFlows> logger)
+internal sealed partial class DatagramFlows(
+    IDatagramCapture capture, FindDestination find, TimeProvider time, ILogger<DatagramFlows> logger, TransportProtocol protocol = TransportProtocol.Udp)
 {
     /// <summary>At once, of all spaces: each has a buffer of 64 KiB. A further one ends the one that was idle for longest.</summary>
     internal const int MaxAssociations = 1024;
@@ -36,7 +38,7 @@ internal sealed partial class DatagramFlows(ILoopbackCapture capture, FindDestin
     /// <summary>Datagrams that were dropped because a queue or the table was full, nothing is there any more, or the far side refused.</summary>
     public long Dropped => Volatile.Read(ref dropped);
 
-    /// <summary>Receives until cancelled or the capture is disposed, then ends every association and waits for it.</summary>
+    /// <summary>Receives until cancelled or the capture is disposed or lost, then ends every association and waits for it.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         var buffer = new byte[DatagramAssociation.MaxDatagram];
@@ -46,7 +48,7 @@ internal sealed partial class DatagramFlows(ILoopbackCapture capture, FindDestin
             {
                 Deliver(await capture.ReceiveAsync(buffer, cancellationToken), buffer, cancellationToken);
             }
-            catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException)
+            catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException or HostException)
             {
                 break;
             }
@@ -74,8 +76,9 @@ internal sealed partial class DatagramFlows(ILoopbackCapture capture, FindDestin
         var key = (datagram.Client, datagram.OriginalDestination);
         if (!associations.TryGetValue(key, out var association))
         {
-            if (find(datagram.OriginalDestination, TransportProtocol.Udp) is not { } destination)
+            if (find(datagram.OriginalDestination, protocol) is not { } destination)
             {
+                capture.Refuse(datagram.OriginalDestination, datagram.Client, buffer.AsSpan(0, datagram.Length), CaptureRefusal.Unreachable);
                 Drop();
                 return;
             }

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Fairlead.Contracts.Gateway;
-using Fairlead.Platform.Capture;
+using Fairlead.Platform;
 using Fairlead.Tunnel;
 using Fairlead.Tunnel.Relay;
 using Microsoft.Extensions.Logging;
@@ -12,22 +12,23 @@ namespace Fairlead.Daemon.Flows;
 /// <param name="Opener">The link of the space.</param>
 internal sealed record FlowDestination(IFlowOpener Opener, FlowTarget Target, FlowCounters Counters);
 
-/// <summary>Null: nothing is consumed at that address and port.</summary>
+/// <summary>Null: nothing of any space is at that address and port.</summary>
 internal delegate FlowDestination? FindDestination(IPEndPoint destination, TransportProtocol protocol);
 
 /// <summary>
-/// Accepts captured TCP connections and relays each to its service. A flow that can't be opened, or breaks, is reset: an application never takes
-/// a cut stream for a complete one.
+/// Takes captured TCP connections and relays each to its service. A flow that can't be opened is refused, or reset where the capture has accepted it already, as is one that breaks:
+/// an application never takes a cut stream for a complete one.
 /// </summary>
-internal sealed partial class TcpFlows(ILoopbackCapture capture, FindDestination find, TimeProvider time, ILogger<TcpFlows> logger)
+/// <param name="maxFlows">At once, of all spaces: above it connections are refused.</param>
+internal sealed partial class TcpFlows(IConnectionSource source, FindDestination find, TimeProvider time, ILogger<TcpFlows> logger, int maxFlows = TcpFlows.MaxFlows)
 {
-    /// <summary>At once, of all spaces: above it connections are reset instead of exhausting memory and descriptors (two of each per flow).</summary>
+    /// <summary>Of the loopback capture: instead of exhausting memory and descriptors (two of each per flow).</summary>
     internal const int MaxFlows = 16_384;
 
     /// <summary>A TCP client gives up much later; a person doesn't.</summary>
     internal static readonly TimeSpan OpenTimeout = TimeSpan.FromSeconds(10);
 
-    private readonly Outstanding flows = new(MaxFlows);
+    private readonly Outstanding flows = new(maxFlows);
     private long refused;
     private long overloaded;
 
@@ -36,10 +37,10 @@ internal sealed partial class TcpFlows(ILoopbackCapture capture, FindDestination
     /// <summary>Flows that could not be opened, since the start.</summary>
     public long Refused => Volatile.Read(ref refused);
 
-    /// <summary>Connections that were reset because <see cref="MaxFlows"/> were open.</summary>
+    /// <summary>Connections that were refused because too many were open.</summary>
     public long Overloaded => Volatile.Read(ref overloaded);
 
-    /// <summary>Accepts until cancelled or the capture is disposed, then resets what is open and waits for it.</summary>
+    /// <summary>Accepts until cancelled or the capture is disposed or lost, then resets what is open and waits for it.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         await AcceptAsync(cancellationToken);
@@ -51,12 +52,12 @@ internal sealed partial class TcpFlows(ILoopbackCapture capture, FindDestination
     {
         while (true)
         {
-            CapturedConnection connection;
+            CapturedFlow connection;
             try
             {
-                connection = await capture.AcceptAsync(cancellationToken);
+                connection = await source.AcceptAsync(cancellationToken);
             }
-            catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException)
+            catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException or HostException)
             {
                 return;
             }
@@ -72,16 +73,16 @@ internal sealed partial class TcpFlows(ILoopbackCapture capture, FindDestination
         }
     }
 
-    private void Begin(CapturedConnection connection, CancellationToken cancellationToken)
+    private void Begin(CapturedFlow connection, CancellationToken cancellationToken)
     {
         if (!flows.TryEnter())
         {
             if (Interlocked.Increment(ref overloaded) % 1000 == 1)
             {
-                LogOverloaded(MaxFlows);
+                LogOverloaded(maxFlows);
             }
 
-            Reset(connection.Socket);
+            connection.Refuse(FlowFailure.Overloaded);
             return;
         }
 
@@ -89,7 +90,7 @@ internal sealed partial class TcpFlows(ILoopbackCapture capture, FindDestination
         _ = HandleAsync(connection, cancellationToken);
     }
 
-    private async Task HandleAsync(CapturedConnection connection, CancellationToken cancellationToken)
+    private async Task HandleAsync(CapturedFlow connection, CancellationToken cancellationToken)
     {
         try
         {
@@ -97,12 +98,12 @@ internal sealed partial class TcpFlows(ILoopbackCapture capture, FindDestination
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
-            Reset(connection.Socket);
+            connection.Refuse(FlowFailure.LinkDown);
         }
         catch (Exception e)
         {
-            LogFailed(connection.OriginalDestination, e);
-            Reset(connection.Socket);
+            LogFailed(connection.Destination, e);
+            connection.Refuse(FlowFailure.LinkDown);
         }
         finally
         {
@@ -110,31 +111,52 @@ internal sealed partial class TcpFlows(ILoopbackCapture capture, FindDestination
         }
     }
 
-    private async Task RelayAsync(CapturedConnection connection, CancellationToken cancellationToken)
+    private async Task RelayAsync(CapturedFlow connection, CancellationToken cancellationToken)
     {
-        if (find(connection.OriginalDestination, TransportProtocol.Tcp) is not { } destination)
+        if (find(connection.Destination, TransportProtocol.Tcp) is not { } destination)
         {
-            LogUnknown(connection.OriginalDestination);
-            Reset(connection.Socket);
+            LogUnknown(connection.Destination);
+            connection.Refuse(FlowFailure.Unreachable);
             return;
         }
 
-        connection.Socket.NoDelay = true;
-        var early = new EarlyData(connection.Socket);
-        var (flow, refusal) = await OpenAsync(destination, early, cancellationToken);
+        var (flow, refusal) = await OpenAsync(destination, connection.Early, cancellationToken);
         if (flow is null)
         {
+            var failure = refusal?.Failure ?? FlowFailure.TimedOut;
             Interlocked.Increment(ref refused);
-            LogRefused(destination.Target, refusal?.Failure ?? FlowFailure.TimedOut, refusal?.Message ?? "no answer");
-            Reset(connection.Socket);
+            LogRefused(destination.Target, failure, refusal?.Message ?? "no answer");
+            connection.Refuse(failure);
             return;
         }
 
-        var ending = await FlowRelay.RunAsync(flow, early, destination.Counters, cancellationToken);
-        LogEnded(destination.Target, ending.Reason, ending.Message, ending.BytesFromSocket, ending.BytesToSocket);
+        if (await ConnectAsync(connection, flow, cancellationToken) is { } connected)
+        {
+            var ending = await FlowRelay.RunAsync(flow, connected, destination.Counters, cancellationToken);
+            LogEnded(destination.Target, ending.Reason, ending.Message, ending.BytesFromSocket, ending.BytesToSocket);
+        }
     }
 
-    private async Task<FlowOpening<IFlow>> OpenAsync(FlowDestination destination, EarlyData early, CancellationToken cancellationToken)
+    /// <summary>The flow is the relay's once this has returned a socket; otherwise it has been reset.</summary>
+    private static async Task<EarlyData?> ConnectAsync(CapturedFlow connection, IFlow flow, CancellationToken cancellationToken)
+    {
+        EarlyData? connected = null;
+        try
+        {
+            connected = await connection.ConnectAsync(cancellationToken);
+        }
+        finally
+        {
+            if (connected is null)
+            {
+                await flow.DisposeAsync();
+            }
+        }
+
+        return connected;
+    }
+
+    private async Task<FlowOpening<IFlow>> OpenAsync(FlowDestination destination, EarlyData? early, CancellationToken cancellationToken)
     {
         using var deadline = new CancellationTokenSource(OpenTimeout, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
@@ -148,28 +170,13 @@ internal sealed partial class TcpFlows(ILoopbackCapture capture, FindDestination
         }
     }
 
-    /// <summary>RST instead of FIN (SO_LINGER 0, tcp(7)): the application must not take this for a complete stream.</summary>
-    private static void Reset(Socket socket)
-    {
-        try
-        {
-            socket.LingerState = new LingerOption(true, 0);
-        }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException)
-        {
-            // Already closed by the other side, or by the relay.
-        }
-
-        socket.Dispose();
-    }
-
     [LoggerMessage(4001, LogLevel.Warning, "A captured connection could not be accepted: {Reason}")]
     private partial void LogAcceptFailed(string reason);
 
-    [LoggerMessage(4002, LogLevel.Warning, "{Max} flows are open: new connections are reset")]
+    [LoggerMessage(4002, LogLevel.Warning, "{Max} flows are open: new connections are refused")]
     private partial void LogOverloaded(int max);
 
-    [LoggerMessage(4003, LogLevel.Debug, "{Destination} is not consumed any more")]
+    [LoggerMessage(4003, LogLevel.Debug, "{Destination} is nothing of any space")]
     private partial void LogUnknown(IPEndPoint destination);
 
     [LoggerMessage(4004, LogLevel.Information, "{Target} could not be opened: {Failure}, {Reason}")]

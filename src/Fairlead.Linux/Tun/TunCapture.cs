@@ -127,10 +127,10 @@ internal sealed class TunCapture : ITunCapture, IPacketSink
         Tell(packet[..PacketWriter.WriteEchoHeader(packet, echo)], refusal == CaptureRefusal.Refused ? CaptureRefusal.Unreachable : refusal);
     }
 
-    public void Refuse(IPEndPoint destination, IPEndPoint client, CaptureRefusal refusal)
+    public void Refuse(IPEndPoint destination, IPEndPoint client, ReadOnlySpan<byte> datagram, CaptureRefusal refusal)
     {
         Span<byte> packet = stackalloc byte[IpHeader.V6Length + PacketWriter.QuotedHeader];
-        Tell(packet[..PacketWriter.WriteUdpHeader(packet, client, destination)], refusal);
+        Tell(packet[..PacketWriter.WriteUdpHeader(packet, client, destination, datagram.Length)], refusal);
     }
 
     public async ValueTask DisposeAsync()

@@ -22,7 +22,8 @@ public interface IDatagramCapture
     /// Tells the program that what it sends to <paramref name="destination"/> is not taken, by ICMP (RFC 1122 §4.1.3.1). Only some captures can: others do nothing, and the
     /// program learns it from silence.
     /// </summary>
-    void Refuse(IPEndPoint destination, IPEndPoint client, CaptureRefusal refusal);
+    /// <param name="datagram">What it sent, or as much of its beginning as is known.</param>
+    void Refuse(IPEndPoint destination, IPEndPoint client, ReadOnlySpan<byte> datagram, CaptureRefusal refusal);
 }
 
 /// <summary>How a program learns that the far side can't be had.</summary>

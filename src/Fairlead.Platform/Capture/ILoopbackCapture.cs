@@ -31,7 +31,7 @@ public interface ILoopbackCapture : IDatagramCapture, IAsyncDisposable
     ValueTask<CapturedConnection> AcceptAsync(CancellationToken cancellationToken);
 
     /// <summary>Nothing: ports that no entry names are refused by the kernel already.</summary>
-    void IDatagramCapture.Refuse(IPEndPoint destination, IPEndPoint client, CaptureRefusal refusal)
+    void IDatagramCapture.Refuse(IPEndPoint destination, IPEndPoint client, ReadOnlySpan<byte> datagram, CaptureRefusal refusal)
     {
     }
 }

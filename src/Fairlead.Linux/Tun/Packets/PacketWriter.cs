@@ -104,13 +104,15 @@ internal static class PacketWriter
 
     /// <summary>The beginning of a program's datagram as it must have been: for quoting it in an ICMP error.</summary>
     /// <returns>The length: IP and UDP header.</returns>
-    public static int WriteUdpHeader(Span<byte> packet, IPEndPoint source, IPEndPoint destination)
+    /// <param name="payloadLength">Which isn't quoted.</param>
+    public static int WriteUdpHeader(Span<byte> packet, IPEndPoint source, IPEndPoint destination, int payloadLength)
     {
-        var start = WriteIp(packet, Ip.FromAddress(source.Address), Ip.FromAddress(destination.Address), IpHeader.Udp, QuotedHeader);
+        var start = WriteIp(packet, Ip.FromAddress(source.Address), Ip.FromAddress(destination.Address), IpHeader.Udp, QuotedHeader + payloadLength);
         var udp = packet.Slice(start, QuotedHeader);
         BinaryPrimitives.WriteUInt16BigEndian(udp, (ushort)source.Port);
         BinaryPrimitives.WriteUInt16BigEndian(udp[2..], (ushort)destination.Port);
-        BinaryPrimitives.WriteUInt32BigEndian(udp[4..], QuotedHeader << 16);
+        BinaryPrimitives.WriteUInt16BigEndian(udp[4..], (ushort)(QuotedHeader + payloadLength));
+        udp[6..8].Clear();
         return start + QuotedHeader;
     }
 

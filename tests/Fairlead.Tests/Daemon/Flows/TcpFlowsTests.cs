@@ -17,7 +17,7 @@ public sealed class TcpFlowsTests : FlowsTest
     protected override Task RunAsync(CancellationToken cancellationToken)
     {
         flows = new TcpFlows(
-            Capture,
+            new LoopbackConnections(Capture),
             (destination, protocol) => destination.Equals(Destination) ? Toward("frontend.shop.svc", destination, protocol) : null,
             Time,
             NullLogger<TcpFlows>.Instance);
