@@ -64,6 +64,7 @@ public static class LocalApi
 }
 
 /// <param name="Capture">How flows get into the daemon (<c>sk_lookup</c>, <c>nftables</c>, <c>listeners</c>) and why not in a better way.</param>
+/// <param name="Connect">The connection, when it is of a space of the caller's.</param>
 public sealed record DaemonStatus(
     string Version,
     int Pid,
@@ -71,7 +72,8 @@ public sealed record DaemonStatus(
     CaptureStatus Capture,
     string Resolver,
     string? CurrentSpace,
-    IReadOnlyList<SpaceStatus> Spaces);
+    IReadOnlyList<SpaceStatus> Spaces,
+    ConnectState? Connect = null);
 
 public sealed record CaptureStatus(string Method, string? Reason);
 

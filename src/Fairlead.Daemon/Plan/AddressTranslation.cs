@@ -11,17 +11,26 @@ internal sealed class AddressTranslation
     public static readonly AddressTranslation None = new([]);
 
     private readonly TranslatedSubnet[] byReal;
-    private readonly TranslatedSubnet[] byLocal;
+    private readonly IPNetwork[] tabled;
+    private readonly AddressTable? table;
 
     /// <param name="subnets">Where two overlap on the real side, the smaller one wins; on the local side none do.</param>
     public AddressTranslation(IEnumerable<TranslatedSubnet> subnets)
+        : this(subnets, [], null)
+    {
+    }
+
+    /// <param name="tabled">Subnets whose addresses are translated one by one.</param>
+    /// <param name="table">Outlives the snapshot: another plan goes on with it. Null when there is no such subnet.</param>
+    public AddressTranslation(IEnumerable<TranslatedSubnet> subnets, IEnumerable<IPNetwork> tabled, AddressTable? table)
     {
         byReal = [.. subnets.OrderByDescending(subnet => subnet.Real.PrefixLength)];
-        byLocal = [.. byReal];
+        this.tabled = [.. tabled];
+        this.table = table;
     }
 
     /// <summary>Nothing overlaps on the local side.</summary>
-    public IReadOnlyList<TranslatedSubnet> Subnets => byLocal;
+    public IReadOnlyList<TranslatedSubnet> Subnets => byReal;
 
     /// <summary>The address by which local programs reach this address of the cluster.</summary>
     public IPAddress ToLocal(IPAddress real)
@@ -34,13 +43,13 @@ internal sealed class AddressTranslation
             }
         }
 
-        return real;
+        return table is not null && tabled.Any(subnet => subnet.Contains(real)) ? table.ToLocal(real) : real;
     }
 
     /// <summary>The address of the cluster that a local program means. Null: a virtual address that stands for nothing.</summary>
     public IPAddress? ToReal(IPAddress local)
     {
-        foreach (var subnet in byLocal)
+        foreach (var subnet in byReal)
         {
             if (subnet.Local.Contains(local))
             {
@@ -48,7 +57,7 @@ internal sealed class AddressTranslation
             }
         }
 
-        return local;
+        return table is not null && table.Block.Contains(Prefix.Of(local)) ? table.ToReal(local) : local;
     }
 
     /// <summary>The same offset in a network of the same size.</summary>

@@ -19,6 +19,7 @@ internal sealed record SettingDefinition(string Key, string Default, string Desc
 internal sealed partial class DaemonSettings
 {
     public const string Resolver = ClientSettingKeys.Resolver;
+    public const string AutoResolveConflicts = "auto-resolve-conflicts";
     public const string LoopbackRange = "loopback-range";
     public const string LogLevelKey = "log-level";
     public const string Capture = "capture";
@@ -36,6 +37,7 @@ internal sealed partial class DaemonSettings
         Networks(ClientSettingKeys.AllowConflictingSubnets, "subnets of the cluster that win over this host's own routes"),
         Domains(ClientSettingKeys.DnsIncludeSuffixes, "domain suffixes, besides the cluster's, that the cluster's DNS is asked for"),
         Domains(ClientSettingKeys.DnsExcludeSuffixes, "domain suffixes that the cluster's DNS is never asked for"),
+        new(AutoResolveConflicts, "true", "subnets of the cluster that conflict are reached by virtual addresses: true or false", false, value => OneOf(AutoResolveConflicts, value, "true", "false")),
         new(ClientSettingKeys.VirtualSubnet, "246.0.0.0/8", "addresses that stand for those of the cluster that conflict, IPv4, /8 to /24", false, NormaliseVirtualSubnet, FromGateway: true),
     ];
 

@@ -52,6 +52,16 @@ internal sealed record StoredAddress(string Namespace, string Host, string Addre
 
 internal sealed record StoredAddresses(IReadOnlyList<StoredAddress> Addresses);
 
+/// <summary>Virtual addresses and what they stand for, so that they are the same in every session.</summary>
+/// <param name="Subnets">CIDRs of one size, real and local.</param>
+/// <param name="Addresses">Single ones, the least recently used first.</param>
+internal sealed record StoredVirtual(IReadOnlyList<StoredPair> Subnets, IReadOnlyList<StoredPair> Addresses)
+{
+    public static readonly StoredVirtual None = new([], []);
+}
+
+internal sealed record StoredPair(string Real, string Local);
+
 /// <summary>The services that the gateway told last.</summary>
 internal sealed record StoredCatalog(IReadOnlyCollection<ServiceRecord> Services);
 
@@ -67,5 +77,6 @@ internal sealed record SpaceInUse(string Key);
 [JsonSerializable(typeof(SpaceSettings))]
 [JsonSerializable(typeof(StoredAddresses))]
 [JsonSerializable(typeof(StoredCatalog))]
+[JsonSerializable(typeof(StoredVirtual))]
 [JsonSerializable(typeof(SpaceInUse))]
 internal sealed partial class SpaceJson : JsonSerializerContext;

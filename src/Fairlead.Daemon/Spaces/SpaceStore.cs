@@ -23,6 +23,7 @@ internal sealed partial class SpaceStore(string directory, ILogger logger)
     private const string SettingsFile = "rules.json";
     private const string AddressesFile = "addresses.json";
     private const string CatalogFile = "catalog.json";
+    private const string VirtualFile = "virtual.json";
 
     private string InUseFile => Path.Combine(directory, "in-use.json");
 
@@ -99,6 +100,24 @@ internal sealed partial class SpaceStore(string directory, ILogger logger)
 
     public void SaveAddresses(SpaceRecord record, IReadOnlyList<AddressAssignment> addresses) => PrivateFile.WriteJson(
         PathOf(record, AddressesFile), new StoredAddresses([.. addresses.Select(StoredAddress.Of)]), SpaceJson.Default.StoredAddresses);
+
+    /// <summary>The virtual addresses of the last connection; nothing when none can be read, which costs only that they may be others.</summary>
+    public StoredVirtual LoadVirtual(SpaceRecord record)
+    {
+        var path = PathOf(record, VirtualFile);
+        try
+        {
+            return PrivateFile.ReadJson(path, SpaceJson.Default.StoredVirtual) ?? StoredVirtual.None;
+        }
+        catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
+        {
+            LogUnreadable(path, e.Message);
+            return StoredVirtual.None;
+        }
+    }
+
+    public void SaveVirtual(SpaceRecord record, StoredVirtual addresses) =>
+        PrivateFile.WriteJson(PathOf(record, VirtualFile), addresses, SpaceJson.Default.StoredVirtual);
 
     /// <summary>What the gateway had told when it was last stored; null when there is nothing that can be read, which costs only patience.</summary>
     public Catalog? LoadCatalog(SpaceRecord record)
