@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Completions;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
+using System.CommandLine.Parsing;
 using Fairlead.Cli.Completion;
 using Fairlead.Cli.Hosting;
 using Fairlead.Cli.Rendering;
@@ -32,9 +33,12 @@ public static class CommandLine
             EnableDefaultExceptionHandler = false,
 
             // The daemon undoes its changes to the host after a signal; nothing here ends it earlier.
-            ProcessTerminationTimeout = TimeSpan.FromSeconds(60),
+            ProcessTerminationTimeout = HandsOver(parse) ? null : TimeSpan.FromSeconds(60),
         }, cancellationToken);
     }
+
+    private static bool HandsOver(ParseResult parse) =>
+        parse.CommandResult.Command is Verb { RunsCommand: true } && parse.Tokens.Any(token => token.Type == TokenType.DoubleDash);
 
     /// <summary>What follows <c>sandbox kubectl</c> is kubectl's, also where it looks like an option of ours (<c>-o wide</c>).</summary>
     internal static IReadOnlyList<string> PassThrough(IReadOnlyList<string> arguments) =>
@@ -61,6 +65,7 @@ public static class CommandLine
             space,
             .. new GatewayVerbs(host, common).Build(),
             .. new ConsumeVerbs(host, common, dynamicValues).Build(),
+            .. new ConnectVerbs(host, common, dynamicValues).Build(),
             new SandboxVerbs(host, common).Build(),
         ]);
 

@@ -4,6 +4,7 @@ using Fairlead.Contracts.Gateway;
 using Fairlead.Contracts.Local;
 using Fairlead.Daemon.Api;
 using Fairlead.Daemon.Companions;
+using Fairlead.Daemon.Connect;
 using Fairlead.Daemon.Consume;
 using Fairlead.Daemon.Flows;
 using Fairlead.Daemon.Names;
@@ -39,6 +40,7 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
     private readonly DatagramFlows datagrams;
     private readonly List<Task> parts = [];
     private Task passes = Task.CompletedTask;
+    private ConnectService? connect;
     private LocalApiServer? api;
     private bool undone;
 
@@ -124,6 +126,7 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
         LogOpenFiles(logger, host.RaiseOpenFileLimit());
         var ranges = HostsCleaner.Ranges(settings.Range, journal.Pending);
         await HostRecovery.UndoAsync(host, journal, ranges, loggers.CreateLogger(nameof(HostRecovery)), cancellationToken);
+        var store = new SpaceStore(host.Paths.StateDirectory, loggers.CreateLogger<SpaceStore>());
         var selection = await host.OpenCaptureAsync(new CaptureOptions(settings.Range, settings.Way), journal, cancellationToken);
         RunningDaemon daemon;
         try
@@ -135,7 +138,6 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
                 Path.Combine(host.Paths.StateDirectory, "hosts.original"),
                 time,
                 loggers.CreateLogger<HostsResolver>());
-            var store = new SpaceStore(host.Paths.StateDirectory, loggers.CreateLogger<SpaceStore>());
             daemon = new RunningDaemon(log, loggers, selection, resolver, store, new AddressBook(settings.Range), companions, links, time);
         }
         catch
@@ -147,6 +149,7 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
         try
         {
             daemon.StartParts();
+            daemon.connect = new ConnectService(host, journal, daemon.spaces, store, settings, null, (device, find, stop) => new TunFlows(device, find, time, loggers).RunAsync(stop), time, loggers);
             await daemon.StartApiAsync(options, host, settings, Describe(selection), time, cancellationToken);
             return daemon;
         }
@@ -184,6 +187,7 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
             spaces,
             new ConsumeService(spaces, pipeline, time),
             pipeline.Applied,
+            new ConnectEndpoints(connect!, spaces, time, stopping.Token),
             settings,
             new Doctor(captureStatus, hosts, pipeline, tcp, datagrams, time),
             log,
@@ -265,19 +269,31 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
             await stopping.CancelAsync();
             try
             {
-                // A pass that is under way must not write the section again.
-                await passes.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-                await hosts.RemoveAsync(CancellationToken.None);
+                await (connect?.DisposeAsync() ?? ValueTask.CompletedTask);
             }
             finally
             {
-                await Task.WhenAll(parts).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-                await capture.DisposeAsync();
+                await UndoConsumeAsync();
             }
         }
         finally
         {
             undoGate.Release();
+        }
+    }
+
+    private async Task UndoConsumeAsync()
+    {
+        try
+        {
+            // A pass that is under way must not write the section again.
+            await passes.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await hosts.RemoveAsync(CancellationToken.None);
+        }
+        finally
+        {
+            await Task.WhenAll(parts).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await capture.DisposeAsync();
         }
     }
 

@@ -18,6 +18,15 @@ internal static class StatusView
 
         output.Line($"Capture    {status.Capture.Method}{(status.Capture.Reason is { } reason ? $" ({reason})" : "")}");
         output.Line($"Resolver   {status.Resolver}");
+        if (status.Connect is { } connect)
+        {
+            output.Line($"Connect    {ConnectView.Summary(connect)}");
+            if (connect.Problem is { } problem)
+            {
+                output.Warn(problem.Why is null ? problem.Message : $"{problem.Message}: {problem.Why}");
+            }
+        }
+
         if (status.Spaces.Count == 0)
         {
             output.Line("Spaces     none joined; next: fairlead join TOKEN");

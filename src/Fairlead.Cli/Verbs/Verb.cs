@@ -15,6 +15,9 @@ internal sealed class Verb : Command
     /// <summary>What <c>--help</c> says besides the one-line description; null for nothing.</summary>
     public string? Details { get; init; }
 
+    /// <summary>What stands behind <c>--</c> is a command of the user's: signals of the terminal are that command's, not this verb's.</summary>
+    public bool RunsCommand { get; init; }
+
     /// <summary>Says what the verb does. Failures become an error for people and the exit code of their category (docs/cli.md).</summary>
     public Verb Does(CliHost host, CommonOptions common, Func<VerbContext, CancellationToken, Task> action)
     {

@@ -1,6 +1,7 @@
 using Fairlead.Contracts.Errors;
 using Fairlead.Daemon.Spaces;
 using Fairlead.Platform.Peers;
+using Microsoft.AspNetCore.Http;
 
 namespace Fairlead.Daemon.Api;
 
@@ -10,6 +11,14 @@ namespace Fairlead.Daemon.Api;
 /// </summary>
 internal sealed record Caller(PeerIdentity Peer, SpaceRegistry Spaces)
 {
+    /// <exception cref="FairleadException">The kernel does not say who asks.</exception>
+    public static Caller Of(HttpContext context, SpaceRegistry spaces) => new(
+        context.Features.Get<PeerIdentity>() ?? throw new FairleadException(ErrorCategory.Denied, "denied", "The kernel does not say who is asking"), spaces);
+
+    /// <summary>The space that the request names, or means.</summary>
+    /// <exception cref="FairleadException">There is no such space, or it is not clear which.</exception>
+    public Space SpaceOf(HttpContext context) => context.Request.Query["space"].ToString() is { Length: > 0 } name ? Find(name) : Default();
+
     public bool MaySee(Space space) => Peer.IsRoot || space.Record.Owner == Peer.Uid;
 
     /// <summary>The spaces that concern the caller.</summary>

@@ -5,7 +5,6 @@ using Fairlead.Contracts.Local;
 using Fairlead.Daemon.Consume;
 using Fairlead.Daemon.Settings;
 using Fairlead.Daemon.Spaces;
-using Fairlead.Platform.Peers;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -24,6 +23,7 @@ internal sealed record LocalApiEndpoints(
     SpaceRegistry Spaces,
     ConsumeService Consume,
     Signal ConsumeApplied,
+    ConnectEndpoints Connect,
     DaemonSettings Settings,
     Doctor Doctor,
     DaemonLog Log,
@@ -56,14 +56,12 @@ internal sealed record LocalApiEndpoints(
         routes.MapPut(LocalApi.PrimaryNamespacePath, PutPrimaryNamespaceAsync);
         routes.MapGet(LocalApi.Logs, GetLogsAsync);
         routes.MapGet(LocalApi.Doctor, GetDoctorAsync);
+        Connect.Map(routes);
     }
 
-    private Caller CallerOf(HttpContext context) => new(
-        context.Features.Get<PeerIdentity>() ?? throw new FairleadException(ErrorCategory.Denied, "denied", "The kernel does not say who is asking"),
-        Spaces);
+    private Caller CallerOf(HttpContext context) => Caller.Of(context, Spaces);
 
-    private static Space SpaceOf(HttpContext context, Caller caller) =>
-        context.Request.Query["space"].ToString() is { Length: > 0 } name ? caller.Find(name) : caller.Default();
+    private static Space SpaceOf(HttpContext context, Caller caller) => caller.SpaceOf(context);
 
     private static string RouteValue(HttpContext context, string key) => (string)context.Request.RouteValues[key]!;
 
@@ -74,7 +72,7 @@ internal sealed record LocalApiEndpoints(
     private IReadOnlyDictionary<string, string> GatewaySettings => Spaces.InUse?.GatewaySettings ?? FrozenDictionary<string, string>.Empty;
 
     private Task WriteStateAsync<T>(HttpContext context, Func<T> read, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type) =>
-        Answers.WriteStateAsync(context, read, type, Time, [Spaces.Changed, ConsumeApplied], Stopping);
+        Answers.WriteStateAsync(context, read, type, Time, [Spaces.Changed, ConsumeApplied, Connect.Service.Changed], Stopping);
 
     private Task GetStatusAsync(HttpContext context)
     {
@@ -88,7 +86,8 @@ internal sealed record LocalApiEndpoints(
                 Identity.Capture,
                 Settings[DaemonSettings.Resolver],
                 Spaces.InUse is { } space && caller.MaySee(space) ? space.Record.Name : null,
-                [.. caller.Visible.Select(Describe)]),
+                [.. caller.Visible.Select(Describe)],
+                Connect.DescribeFor(caller) is { Connected: true } connected ? connected : null),
             LocalJson.Default.DaemonStatus);
     }
 
@@ -171,6 +170,7 @@ internal sealed record LocalApiEndpoints(
     private async Task DeleteSpaceAsync(HttpContext context)
     {
         var space = CallerOf(context).Find(RouteValue(context, "name"));
+        await Connect.Service.LeaveAsync(space.Key, context.RequestAborted);
         await Spaces.LeaveAsync(space, context.RequestAborted);
         await Consume.ApplyAsync(space, context.RequestAborted);
         context.Response.StatusCode = StatusCodes.Status204NoContent;
