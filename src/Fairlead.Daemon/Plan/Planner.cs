@@ -17,7 +17,8 @@ internal static class Planner
         private readonly PlanWishes wishes;
         private readonly HostRoutingView view;
         private readonly PrefixSet never;
-        private readonly List<PlanEntry> entries = [];
+        private readonly List<(int Order, PlanEntry Entry)> entries = [];
+        private IReadOnlyList<WantedSubnet> units = [];
         private readonly List<string> warnings = [];
         private readonly List<Prefix> direct = [];
         private readonly List<Remapped> remapped = [];
@@ -34,7 +35,7 @@ internal static class Planner
 
         public ConnectPlan Plan()
         {
-            var units = WantedSubnet.All(inputs.Cluster, wishes);
+            units = WantedSubnet.All(inputs.Cluster, wishes);
             var possible = units.Where(IsPossible).ToList();
             var conflicts = view.FindConflicts([.. possible.Where(unit => !unit.IsNested).Select(unit => unit.Prefix)]);
             foreach (var unit in possible)
@@ -43,7 +44,7 @@ internal static class Planner
             }
 
             // A piece of a subnet may be just what somebody wished for by itself: the wish counts.
-            var (translated, tabled, table) = Remap(units, [.. remapped.OrderBy(one => one.Unit.Wish is null).DistinctBy(one => one.Subnet)]);
+            var (translated, tabled, table) = Remap([.. remapped.OrderBy(one => one.Unit.Wish is null).DistinctBy(one => one.Subnet)]);
             List<Prefix> prefixes = [.. direct, .. translated.Select(subnet => Prefix.Of(subnet.Local))];
             if (table is { } block)
             {
@@ -53,7 +54,7 @@ internal static class Planner
             var ours = PrefixSet.Of(prefixes);
             AddNever(ours);
             return new ConnectPlan(
-                entries,
+                [.. entries.OrderBy(one => one.Order).ThenBy(one => Prefix.Parse(one.Entry.Prefix)).Select(one => one.Entry)],
                 [.. prefixes.Order()],
                 [.. prefixes.SelectMany(prefix => never.Intersect(prefix).Prefixes()).Order()],
                 translated,
@@ -150,7 +151,7 @@ internal static class Planner
         }
 
         /// <summary>Gives each subnet that is to be virtual its block, or a share of a table of single addresses.</summary>
-        private (IReadOnlyList<TranslatedSubnet> Translated, IReadOnlyList<Prefix> Tabled, Prefix? Table) Remap(IReadOnlyList<WantedSubnet> units, IReadOnlyList<Remapped> subnets)
+        private (IReadOnlyList<TranslatedSubnet> Translated, IReadOnlyList<Prefix> Tabled, Prefix? Table) Remap(IReadOnlyList<Remapped> subnets)
         {
             if (subnets.Count == 0)
             {
@@ -199,22 +200,40 @@ internal static class Planner
         /// <summary>What is wished to be left alone, and what the connection itself needs inside of what is ours.</summary>
         private void AddNever(PrefixSet ours)
         {
-            foreach (var (subnet, source) in wishes.Never.Where(wish => !entries.Exists(entry => entry.Action == PlanAction.Never && entry.Prefix == wish.Subnet.ToString())))
+            foreach (var (subnet, source) in wishes.Never.Where(wish => !entries.Exists(one => one.Entry.Action == PlanAction.Never && one.Entry.Prefix == wish.Subnet.ToString())))
             {
-                entries.Add(new PlanEntry(subnet.ToString(), PlanAction.Never, view.DescribeWay(subnet), null, null, $"never proxied ({source})", null));
+                AddLast(new PlanEntry(subnet.ToString(), PlanAction.Never, view.DescribeWay(subnet), null, null, $"never proxied ({source})", null));
             }
 
             foreach (var (address, what) in inputs.Carriers.DistinctBy(carrier => carrier.Address).Select(carrier => (Prefix.Of(carrier.Address), carrier.What)))
             {
                 if (ours.Covers(address))
                 {
-                    entries.Add(new PlanEntry(address.ToString(), PlanAction.Never, view.DescribeWay(address), null, null, $"never proxied: {what}", null));
+                    AddLast(new PlanEntry(address.ToString(), PlanAction.Never, view.DescribeWay(address), null, null, $"never proxied: {what}", null));
                 }
             }
         }
 
-        private void Tell(Prefix subnet, PlanAction action, string owner, WantedSubnet unit, string reason, HostConflict? conflict, string? block = null) =>
-            entries.Add(new PlanEntry(subnet.ToString(), action, owner, block, action is PlanAction.Routed or PlanAction.Virtual ? unit.Wish?.Via : null, reason, conflict?.Route));
+        private void Tell(Prefix subnet, PlanAction action, string owner, WantedSubnet unit, string reason, HostConflict? conflict, string? block = null)
+        {
+            var via = action is PlanAction.Routed or PlanAction.Virtual ? unit.Wish?.Via : null;
+            entries.Add((IndexOf(unit), new PlanEntry(subnet.ToString(), action, owner, block, via, reason, conflict?.Route)));
+        }
+
+        private void AddLast(PlanEntry entry) => entries.Add((int.MaxValue, entry));
+
+        private int IndexOf(WantedSubnet unit)
+        {
+            for (var i = 0; i < units.Count; i++)
+            {
+                if (ReferenceEquals(units[i], unit))
+                {
+                    return i;
+                }
+            }
+
+            return units.Count;
+        }
     }
 
     private sealed record Remapped(Prefix Subnet, WantedSubnet Unit, string Reason, HostConflict? Conflict);

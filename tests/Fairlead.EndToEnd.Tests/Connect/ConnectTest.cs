@@ -14,7 +14,7 @@ public abstract class ConnectTest(SharedCluster cluster) : ClusterTest(cluster)
         (await Cluster.KubectlAsync("get", "service", "-n", "shop", name, "-o", "jsonpath={.spec.clusterIP}")).Text;
 
     protected async Task<string> PodAddressAsync(string app) =>
-        (await Cluster.KubectlAsync("get", "pods", "-n", "shop", "-l", $"app={app}", "-o", "jsonpath={.items[0].status.podIP}")).Text;
+        (await Cluster.KubectlAsync("get", "pods", "-n", "shop", "-l", $"app.kubernetes.io/name={app}", "-o", "jsonpath={.items[0].status.podIP}")).Text;
 
     private protected static async Task<JsonElement> PlanAsync(Laptop laptop) => JsonDocument.Parse((await laptop.FairleadAsync("plan", "-o", "json")).Text).RootElement;
 
