@@ -34,6 +34,7 @@ var all = new Dictionary<string, Func<Report, Task>>
     ["distance"] = Distance.RunAsync,
     ["services"] = ManyServices.RunAsync,
     ["idle"] = IdleFlows.RunAsync,
+    ["tun"] = TunDevice.RunAsync,
     ["portforward"] = PortForward.RunAsync,
 };
 while (args is [['-', '-', .. var option], var value, .. var rest])
