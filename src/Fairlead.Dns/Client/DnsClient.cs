@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Binary;
 using System.Net;
 using System.Net.Sockets;
@@ -29,9 +30,15 @@ public sealed class DnsClient(DnsClientOptions? options = null)
     private readonly DnsClientOptions options = options ?? new DnsClientOptions();
 
     /// <exception cref="DnsExchangeException">No usable answer in all attempts.</exception>
-    public async Task<DnsMessage> QueryAsync(IPEndPoint server, DnsName name, DnsType type, CancellationToken cancellationToken)
+    public Task<DnsMessage> QueryAsync(IPEndPoint server, DnsName name, DnsType type, CancellationToken cancellationToken) =>
+        ExchangeAsync(server, DnsMessage.Query(0, name, type), cancellationToken);
+
+    /// <summary>Asks a query; its id is of no importance.</summary>
+    /// <exception cref="DnsExchangeException">No usable answer in all attempts.</exception>
+    public async Task<DnsMessage> ExchangeAsync(IPEndPoint server, DnsMessage query, CancellationToken cancellationToken)
     {
-        var answer = await ExchangeAsync(server, DnsMessage.Query(0, name, type).ToArray(), cancellationToken);
+        ArgumentNullException.ThrowIfNull(query);
+        var answer = await ExchangeAsync(server, query.ToArray(), cancellationToken);
         try
         {
             return DnsMessage.Parse(answer);
@@ -85,15 +92,22 @@ public sealed class DnsClient(DnsClientOptions? options = null)
         using var socket = new Socket(server.AddressFamily, SocketType.Dgram, ProtocolType.Udp);
         await socket.ConnectAsync(server, cancellationToken);
         await socket.SendAsync(query.AsMemory(), cancellationToken);
-        var buffer = new byte[ushort.MaxValue];
-        while (true)
+        var buffer = ArrayPool<byte>.Shared.Rent(ushort.MaxValue);
+        try
         {
-            // What doesn't match may be a late answer or a forgery: wait on until the deadline.
-            var length = await socket.ReceiveAsync(buffer.AsMemory(), cancellationToken);
-            if (expected.IsMetBy(buffer.AsSpan(0, length)))
+            while (true)
             {
-                return buffer[..length];
+                // What doesn't match may be a late answer or a forgery: wait on until the deadline.
+                var length = await socket.ReceiveAsync(buffer.AsMemory(), cancellationToken);
+                if (expected.IsMetBy(buffer.AsSpan(0, length)))
+                {
+                    return buffer[..length];
+                }
             }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
         }
     }
 

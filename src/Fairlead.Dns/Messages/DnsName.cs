@@ -138,6 +138,34 @@ public sealed class DnsName : IEquatable<DnsName>
         return octets.Length == 1 ? Root : new DnsName(octets.ToArray());
     }
 
+    /// <summary>Wire form in lower case, by which names that are equal are equal octets.</summary>
+    /// <returns>Its length.</returns>
+    internal int CopyLower(Span<byte> destination)
+    {
+        for (var i = 0; i < wire.Length; i++)
+        {
+            destination[i] = Lower(wire[i]);
+        }
+
+        return wire.Length;
+    }
+
+    internal byte[] ToLowerArray()
+    {
+        var lower = new byte[wire.Length];
+        CopyLower(lower);
+        return lower;
+    }
+
+    /// <summary>This name with what follows <paramref name="from"/>, which it is at or below, replaced by <paramref name="to"/>; null when that is too long.</summary>
+    public DnsName? Rebase(DnsName from, DnsName to)
+    {
+        ArgumentNullException.ThrowIfNull(from);
+        ArgumentNullException.ThrowIfNull(to);
+        var kept = wire.Length - from.wire.Length;
+        return kept + to.wire.Length <= MaxWireLength ? new DnsName([.. wire.AsSpan(0, kept), .. to.wire]) : null;
+    }
+
     /// <summary>Whether this name is <paramref name="ancestor"/> or lies below it.</summary>
     public bool IsAtOrBelow(DnsName ancestor)
     {
@@ -213,7 +241,7 @@ public sealed class DnsName : IEquatable<DnsName>
         return true;
     }
 
-    private static byte Lower(byte octet) => octet is >= (byte)'A' and <= (byte)'Z' ? (byte)(octet | 0x20) : octet;
+    internal static byte Lower(byte octet) => octet is >= (byte)'A' and <= (byte)'Z' ? (byte)(octet | 0x20) : octet;
 
     private static void AppendLabel(StringBuilder text, ReadOnlySpan<byte> label)
     {

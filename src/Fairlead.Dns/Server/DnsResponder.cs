@@ -7,7 +7,7 @@ namespace Fairlead.Dns.Server;
 internal sealed class DnsResponder(IDnsHandler handler, DnsServerOptions options)
 {
     /// <summary>Without EDNS (RFC 1035 §4.2.1).</summary>
-    private const int PlainDatagram = 512;
+    public const int PlainDatagram = 512;
 
     /// <returns>Null when the octets deserve no answer: shorter than a header, or a response (answering those could make a loop).</returns>
     public async ValueTask<ReadOnlyMemory<byte>?> AnswerAsync(ReadOnlyMemory<byte> octets, IPEndPoint client, bool overTcp, CancellationToken cancellationToken)
@@ -49,6 +49,24 @@ internal sealed class DnsResponder(IDnsHandler handler, DnsServerOptions options
         {
             options.OnFault?.Invoke(exception);
             return query.Reply(DnsResponseCode.ServerFailure).ToArray();
+        }
+    }
+
+    /// <returns>SERVFAIL with the question, or null when the octets deserve no answer.</returns>
+    public static byte[]? Overloaded(ReadOnlySpan<byte> octets)
+    {
+        if (octets.Length < DnsMessage.HeaderLength || (octets[2] & 0x80) != 0)
+        {
+            return null;
+        }
+
+        try
+        {
+            return DnsMessage.Parse(octets).Reply(DnsResponseCode.ServerFailure).ToArray();
+        }
+        catch (DnsFormatException)
+        {
+            return HeaderOf(octets).Reply(DnsResponseCode.FormatError).ToArray();
         }
     }
 

@@ -13,6 +13,7 @@ public sealed class DnsServer : IAsyncDisposable
     private readonly Socket datagrams;
     private readonly Socket listener;
     private readonly DnsServerOptions options;
+    private readonly IDnsHandler handler;
     private readonly DnsResponder responder;
     private readonly SemaphoreSlim datagramSlots;
     private readonly SemaphoreSlim connectionSlots;
@@ -30,6 +31,7 @@ public sealed class DnsServer : IAsyncDisposable
         this.datagrams = datagrams;
         this.listener = listener;
         this.options = options ?? new DnsServerOptions();
+        this.handler = handler;
         responder = new DnsResponder(handler, this.options);
         datagramSlots = new SemaphoreSlim(this.options.MaxConcurrentDatagrams);
         connectionSlots = new SemaphoreSlim(this.options.MaxConnections);
@@ -92,32 +94,53 @@ public sealed class DnsServer : IAsyncDisposable
 
     private async Task ReceiveAsync()
     {
-        var buffer = GC.AllocateUninitializedArray<byte>(ushort.MaxValue);
-        var any = new IPEndPoint(LocalEndPoint.AddressFamily == AddressFamily.InterNetworkV6 ? IPAddress.IPv6Any : IPAddress.Any, 0);
+        var buffer = GC.AllocateUninitializedArray<byte>(ushort.MaxValue, pinned: true);
+        var answer = GC.AllocateUninitializedArray<byte>(options.MaxDatagram, pinned: true);
+        var client = new SocketAddress(LocalEndPoint.AddressFamily);
         while (true)
         {
             try
             {
-                await datagramSlots.WaitAsync(stopping.Token);
-            }
-            catch (OperationCanceledException)
-            {
-                return;
-            }
-
-            try
-            {
-                var received = await datagrams.ReceiveFromAsync(buffer.AsMemory(), SocketFlags.None, any, stopping.Token);
-                _ = AnswerDatagramAsync(buffer.AsSpan(0, received.ReceivedBytes).ToArray(), (IPEndPoint)received.RemoteEndPoint);
+                client.Size = client.Buffer.Length;
+                var length = await datagrams.ReceiveFromAsync(buffer.AsMemory(), SocketFlags.None, client, stopping.Token);
+                Serve(buffer.AsSpan(0, length), answer, client);
             }
             catch (Exception exception)
             {
-                datagramSlots.Release();
                 if (!await MayGoOnAsync(exception))
                 {
                     return;
                 }
             }
+        }
+    }
+
+    private void Serve(ReadOnlySpan<byte> query, Span<byte> answer, SocketAddress client)
+    {
+        if (handler.AnswerAtOnce(query, answer, DnsResponder.PlainDatagram, options.MaxDatagram) is var length and > 0)
+        {
+            Send(answer[..length], client);
+        }
+        else if (datagramSlots.Wait(0))
+        {
+            _ = AnswerDatagramAsync(query.ToArray(), (IPEndPoint)LocalEndPoint.Create(client));
+        }
+        else if (DnsResponder.Overloaded(query) is { } refusal)
+        {
+            Send(refusal, client);
+        }
+    }
+
+    private void Send(ReadOnlySpan<byte> answer, SocketAddress client)
+    {
+        try
+        {
+            datagrams.SendTo(answer, SocketFlags.None, client);
+        }
+        catch (SocketException exception)
+        {
+            // The client's address can't be reached: a lost datagram is what UDP promises.
+            Report(exception);
         }
     }
 

@@ -4,8 +4,8 @@ namespace Fairlead.Dns.Server;
 
 public sealed record DnsServerOptions
 {
-    /// <summary>Datagrams answered at once; more wait in the socket's buffer, where the kernel drops what overflows it, as for any busy DNS server.</summary>
-    public int MaxConcurrentDatagrams { get; init; } = 256;
+    /// <summary>Datagrams whose answers are waited for at one time; those above it get SERVFAIL at once, so that slow ones never hold up what can be answered.</summary>
+    public int MaxConcurrentDatagrams { get; init; } = 512;
 
     /// <summary>More wait in the listener's backlog.</summary>
     public int MaxConnections { get; init; } = 128;

@@ -11,6 +11,16 @@ public interface IDnsHandler
     /// <see cref="DnsServerOptions.OnFault"/>; so does running past <see cref="DnsServerOptions.HandlerTimeout"/>, which cancels the token.
     /// </summary>
     ValueTask<DnsResponse> HandleAsync(DnsQuery query, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Answers a datagram at once where that needs no waiting and no parsing into objects; called one at a time, before <see cref="HandleAsync"/>. The octets are as they came
+    /// from the network.
+    /// </summary>
+    /// <param name="answer">Room for <paramref name="ednsLimit"/> octets.</param>
+    /// <param name="plainLimit">The longest answer to a query without EDNS, octets.</param>
+    /// <param name="ednsLimit">The longest answer, whatever the query says.</param>
+    /// <returns>The answer's length; 0: <see cref="HandleAsync"/> shall decide.</returns>
+    int AnswerAtOnce(ReadOnlySpan<byte> query, Span<byte> answer, int plainLimit, int ednsLimit) => 0;
 }
 
 /// <param name="Message">The query, parsed; its only question is <see cref="Question"/>.</param>
