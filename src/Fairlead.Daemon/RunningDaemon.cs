@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using System.Net;
 using Fairlead.Contracts.Errors;
 using Fairlead.Contracts.Gateway;
@@ -8,6 +9,7 @@ using Fairlead.Daemon.Connect;
 using Fairlead.Daemon.Consume;
 using Fairlead.Daemon.Flows;
 using Fairlead.Daemon.Names;
+using Fairlead.Daemon.Names.Dns;
 using Fairlead.Daemon.Recovery;
 using Fairlead.Daemon.Settings;
 using Fairlead.Daemon.Spaces;
@@ -33,6 +35,9 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
     private readonly ILogger logger;
     private readonly ILoopbackCapture capture;
     private readonly HostsResolver hosts;
+    private readonly NameServer nameServer;
+    private readonly ConsumeNames names;
+    private readonly DaemonSettings settings;
     private readonly CompanionRegistry companions;
     private readonly SpaceRegistry spaces;
     private readonly ConsumePipeline pipeline;
@@ -44,16 +49,19 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
     private LocalApiServer? api;
     private bool undone;
 
-    private RunningDaemon(DaemonLog log, ILoggerFactory loggers, CaptureSelection selection, HostsResolver hosts, SpaceStore store, AddressBook book, CompanionRegistry companions, ILinks links, TimeProvider time)
+    private RunningDaemon(DaemonLog log, ILoggerFactory loggers, CaptureSelection selection, HostsResolver hosts, NameServer nameServer, DaemonSettings settings, SpaceStore store, AddressBook book, CompanionRegistry companions, ILinks links, TimeProvider time)
     {
         this.log = log;
         this.loggers = loggers;
         this.hosts = hosts;
+        this.nameServer = nameServer;
+        this.settings = settings;
         this.companions = companions;
         logger = loggers.CreateLogger<RunningDaemon>();
         capture = selection.Capture;
         spaces = new SpaceRegistry(store, links, companions, book, time, loggers);
-        pipeline = new ConsumePipeline(spaces, book, capture, hosts, time, loggers.CreateLogger<ConsumePipeline>());
+        names = new ConsumeNames(hosts, nameServer, ReadNameSettings, DnsOf, book.Range);
+        pipeline = new ConsumePipeline(spaces, book, capture, names, time, loggers.CreateLogger<ConsumePipeline>());
         tcp = new TcpFlows(new LoopbackConnections(capture), FindDestination, time, loggers.CreateLogger<TcpFlows>());
         datagrams = new DatagramFlows(capture, FindDestination, time, loggers.CreateLogger<DatagramFlows>());
     }
@@ -112,6 +120,7 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
 
         await spaces.DisposeAsync();
         hosts.Dispose();
+        await nameServer.DisposeAsync();
         stopping.Dispose();
         undoGate.Dispose();
         LogStopped();
@@ -138,7 +147,8 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
                 Path.Combine(host.Paths.StateDirectory, "hosts.original"),
                 time,
                 loggers.CreateLogger<HostsResolver>());
-            daemon = new RunningDaemon(log, loggers, selection, resolver, store, new AddressBook(settings.Range), companions, links, time);
+            var nameServer = new NameServer(host.OpenResolver(journal), new IPEndPoint(AddressBook.ServerOf(settings.Range), NameServer.Port), time, loggers.CreateLogger<NameServer>());
+            daemon = new RunningDaemon(log, loggers, selection, resolver, nameServer, settings, store, new AddressBook(settings.Range), companions, links, time);
         }
         catch
         {
@@ -189,7 +199,7 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
             pipeline.Applied,
             new ConnectEndpoints(connect!, spaces, time, stopping.Token),
             settings,
-            new Doctor(captureStatus, hosts, pipeline, tcp, datagrams, time),
+            new Doctor(captureStatus, hosts, nameServer, pipeline, tcp, datagrams, time),
             log,
             ShutDownAsync,
             time,
@@ -204,19 +214,26 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
             ? new FlowDestination(space.Link, new FlowTarget(protocol, route.Host, destination.Port), space.Counters)
             : null;
 
+    private NameSettings ReadNameSettings() => NameSettings.Read(settings, spaces.InUse?.GatewaySettings ?? FrozenDictionary<string, string>.Empty);
+
+    /// <summary>The DNS of a joined space; null: of the one in use.</summary>
+    private SpaceDns? DnsOf(string? key) => (key is null ? spaces.InUse : spaces.Find(key)) is { } space ? new SpaceDns(space, address => address) : null;
+
     /// <summary>Asks for a pass when what the plan is made from changed; links come and go without one.</summary>
     private async Task FollowSpacesAsync()
     {
         try
         {
             IReadOnlyList<PlanSpace> last = [];
+            NameSettings? wishes = null;
             while (true)
             {
                 var seen = spaces.Changed.Version;
                 var planned = spaces.Plan();
-                if (!planned.SequenceEqual(last))
+                var wished = ReadNameSettings();
+                if (!planned.SequenceEqual(last) || wished != wishes)
                 {
-                    last = planned;
+                    (last, wishes) = (planned, wished);
                     pipeline.Request();
                 }
 
@@ -288,7 +305,7 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
         {
             // A pass that is under way must not write the section again.
             await passes.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            await hosts.RemoveAsync(CancellationToken.None);
+            await names.RemoveAsync(CancellationToken.None);
         }
         finally
         {

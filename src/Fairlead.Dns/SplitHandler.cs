@@ -53,6 +53,12 @@ public sealed class SplitHandler(Func<Zone> zone, Forwarder forwarder) : IDnsHan
                 : await AnswerKnownAsync(query, known, cancellationToken);
         }
 
+        if (current.FindServices(question.Name, out var service) is { } services)
+        {
+            return service!.Cluster is { IsUp: false } ? Ours(query, DnsResponseCode.ServerFailure)
+                : Ours(query, DnsResponseCode.NoError, question.Type is DnsType.Srv or DnsType.Any ? services : []);
+        }
+
         if (StaysHere(question.Name))
         {
             return Ours(query, DnsResponseCode.NameError);

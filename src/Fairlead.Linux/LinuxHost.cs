@@ -3,21 +3,25 @@ using Fairlead.Linux.Files;
 using Fairlead.Linux.Journal;
 using Fairlead.Linux.Limits;
 using Fairlead.Linux.Peers;
+using Fairlead.Linux.Resolver;
 using Fairlead.Linux.Routes;
 using Fairlead.Linux.Tun;
-using Fairlead.Platform;
 using Fairlead.Platform.Capture;
 using Fairlead.Platform.Files;
 using Fairlead.Platform.Journal;
 using Fairlead.Platform.Peers;
+using Fairlead.Platform.Resolver;
 using Fairlead.Platform.Routes;
+using Fairlead.Platform;
 
 namespace Fairlead.Linux;
 
 /// <param name="StateDirectory">Absolute.</param>
 /// <param name="RunDirectory">Absolute.</param>
 /// <param name="HostsFile">Absolute.</param>
-public sealed record LinuxHostPaths(string StateDirectory = "/var/lib/fairlead", string RunDirectory = "/run/fairlead", string HostsFile = "/etc/hosts")
+/// <param name="ResolvConf">Absolute.</param>
+public sealed record LinuxHostPaths(
+    string StateDirectory = "/var/lib/fairlead", string RunDirectory = "/run/fairlead", string HostsFile = "/etc/hosts", string ResolvConf = "/etc/resolv.conf")
     : IHostPaths;
 
 /// <summary>This Linux machine. Captures work in the network namespace of the thread that opens them.</summary>
@@ -42,6 +46,8 @@ public sealed class LinuxHost(LinuxHostPaths paths) : IHost
 
     public IHostRoutes OpenRoutes(IHostJournal journal) => LinuxRoutes.Open(journal);
 
+    public IHostResolver OpenResolver(IHostJournal journal) => new LinuxResolver(paths, journal, TimeProvider.System);
+
     public async Task<bool> TryUndoAsync(HostChange change, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(change);
@@ -52,6 +58,9 @@ public sealed class LinuxHost(LinuxHostPaths paths) : IHost
                 return true;
             case LinuxRoutes.JournalKind:
                 LinuxRoutes.Undo(change.Subject);
+                return true;
+            case ResolvConfFile.JournalKind:
+                await LinuxResolver.UndoAsync(paths, change.Subject, cancellationToken);
                 return true;
             default:
                 return false;

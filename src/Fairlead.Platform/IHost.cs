@@ -2,6 +2,7 @@ using Fairlead.Platform.Capture;
 using Fairlead.Platform.Files;
 using Fairlead.Platform.Journal;
 using Fairlead.Platform.Peers;
+using Fairlead.Platform.Resolver;
 using Fairlead.Platform.Routes;
 
 namespace Fairlead.Platform;
@@ -37,6 +38,9 @@ public interface IHost
     /// <summary>This host's routing, to be read and followed; nothing is changed by opening it.</summary>
     /// <exception cref="HostException">The kernel can't be asked.</exception>
     IHostRoutes OpenRoutes(IHostJournal journal);
+
+    /// <summary>The way to names on this host; nothing of it is changed yet. What a kill leaves is written to <paramref name="journal"/> first. The caller disposes it.</summary>
+    IHostResolver OpenResolver(IHostJournal journal);
 
     /// <summary>Undoes a journalled change of the platform's own kinds. Idempotent. The caller then marks it undone.</summary>
     /// <returns>False when the kind isn't the platform's: whoever recorded it undoes it.</returns>

@@ -25,6 +25,10 @@ public static partial class SettingText
     /// <summary>A DNS suffix such as <c>corp.example.com</c>, with or without a leading dot (RFC 1123 labels and underscores).</summary>
     public static bool IsDomain(string text) => text.Length <= 253 && Domain().IsMatch(text);
 
+    /// <summary>A name and what it stands for, a name or an address: <c>db=postgres.shop</c>.</summary>
+    public static bool IsMapping(string text) => text.Split('=') is [var alias, var target] && IsDomain(alias) && !alias.StartsWith('.')
+        && (IPAddress.TryParse(target, out _) || (IsDomain(target) && !target.StartsWith('.')));
+
     [GeneratedRegex(@"^\.?([a-zA-Z0-9_]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?\.)*[a-zA-Z0-9_]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?\z", RegexOptions.CultureInvariant | RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture)]
     private static partial Regex Domain();
 }

@@ -2,20 +2,21 @@ using Fairlead.Contracts.Errors;
 using Fairlead.Contracts.Local;
 using Fairlead.Daemon.Consume;
 using Fairlead.Daemon.Flows;
+using Fairlead.Daemon.Names.Dns;
 using Fairlead.Daemon.Spaces;
 using Fairlead.Platform;
 
 namespace Fairlead.Daemon.Api;
 
 /// <summary>Checks this host, the caller's spaces and the way between, and says what to do.</summary>
-internal sealed class Doctor(CaptureStatus capture, HostsResolver hosts, ConsumePipeline pipeline, TcpFlows tcp, DatagramFlows datagrams, TimeProvider time)
+internal sealed class Doctor(CaptureStatus capture, HostsResolver hosts, NameServer names, ConsumePipeline pipeline, TcpFlows tcp, DatagramFlows datagrams, TimeProvider time)
 {
     /// <summary>A gateway that does not answer within it counts as unreachable.</summary>
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(5);
 
     public async Task<DoctorReport> ExamineAsync(Caller caller, CancellationToken cancellationToken)
     {
-        List<DoctorCheck> checks = [CheckCapture(), await CheckHostsAsync(cancellationToken), CheckFlows()];
+        List<DoctorCheck> checks = [CheckCapture(), names.Status is { IsRunning: true } running ? CheckNames(running) : await CheckHostsAsync(cancellationToken), CheckFlows()];
         var mine = caller.Visible.ToList();
         if (mine.Count == 0)
         {
@@ -44,6 +45,23 @@ internal sealed class Doctor(CaptureStatus capture, HostsResolver hosts, Consume
             ? new DoctorCheck("flows", CheckResult.Ok, counts + ".", null)
             : new DoctorCheck("flows", CheckResult.Warning, $"{counts}; {tcp.Overloaded} connections were reset because {TcpFlows.MaxFlows} were open.", "Some program opens connections and never closes them: 'ss -tnp' names it.");
     }
+
+    private DoctorCheck CheckNames(NameServerStatus status)
+    {
+        const string Subject = "names";
+        if ((status.Problem ?? pipeline.Snapshot.Problem) is { } problem)
+        {
+            return new DoctorCheck(Subject, CheckResult.Failed, Describe(problem), problem.Hint);
+        }
+
+        var servers = status.Resolver is { Servers.Count: > 0 } resolver ? string.Join(", ", resolver.Servers) : null;
+        var owner = $"{status.Names} names are answered on {status.EndPoint}; without Fairlead, names are a matter of {status.Resolver?.Description ?? "nobody"}";
+        return servers is null ? new DoctorCheck(Subject, CheckResult.Warning, owner + ", which names no server: names outside the cluster don't resolve.", "Let the network configuration name a DNS server.")
+            : status.Loops > 0 ? new DoctorCheck(Subject, CheckResult.Warning, $"{owner}, and its servers ({servers}) asked us {status.Loops} times what we had asked them.", $"One of them takes {status.EndPoint.Address} from resolv.conf as its own server: tell it another (dnsmasq: no-resolv and server=).")
+            : new DoctorCheck(Subject, CheckResult.Ok, $"{owner}; {servers} is asked for all other names, {status.Cached} answers are kept.", null);
+    }
+
+    private static string Describe(ErrorInfo problem) => problem.Why is null ? problem.Message + "." : $"{problem.Message}: {problem.Why}.";
 
     private async Task<DoctorCheck> CheckHostsAsync(CancellationToken cancellationToken)
     {

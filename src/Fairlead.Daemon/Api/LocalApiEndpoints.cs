@@ -84,7 +84,7 @@ internal sealed record LocalApiEndpoints(
                 Identity.Pid,
                 Identity.Started,
                 Identity.Capture,
-                Settings[DaemonSettings.Resolver],
+                Settings.Effective(DaemonSettings.Resolver, GatewaySettings),
                 Spaces.InUse is { } space && caller.MaySee(space) ? space.Record.Name : null,
                 [.. caller.Visible.Select(Describe)],
                 Connect.DescribeFor(caller) is { Connected: true } connected ? connected : null),

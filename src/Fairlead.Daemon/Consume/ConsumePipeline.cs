@@ -34,7 +34,7 @@ internal sealed partial class ConsumePipeline(
     SpaceRegistry spaces,
     AddressBook book,
     ILoopbackCapture capture,
-    HostsResolver hosts,
+    ConsumeNames names,
     TimeProvider time,
     ILogger<ConsumePipeline> logger)
 {
@@ -174,7 +174,7 @@ internal sealed partial class ConsumePipeline(
             problem = new ErrorInfo(ErrorCategory.Failed, "capture", "The services can't be captured", e.Message, e.Hint ?? "Run 'fairlead doctor'.");
         }
 
-        var outcome = await hosts.ApplyAsync(plan, cancellationToken);
+        var outcome = await names.ApplyAsync(plan, planned, cancellationToken);
         snapshot = new ConsumeSnapshot(planned, plan, outcome.Foreign, failures, problem ?? outcome.Problem);
         LogApplied(selection.Hosts.Count, failures.Count);
     }
@@ -187,7 +187,7 @@ internal sealed partial class ConsumePipeline(
         {
             var properties = IPGlobalProperties.GetIPGlobalProperties();
             taken.UnionWith(properties.GetActiveTcpListeners().Concat(properties.GetActiveUdpListeners()).Select(listener => listener.Address));
-            taken.UnionWith((await hosts.ReadForeignAsync(new HashSet<string>(), cancellationToken)).Addresses);
+            taken.UnionWith((await names.ReadForeignAsync(new HashSet<string>(), cancellationToken)).Addresses);
         }
 
         return taken;

@@ -22,6 +22,9 @@ internal sealed class ConsumePlan
 
     public ConsumeSelection Selection => selection;
 
+    /// <summary>Null when none was left for it.</summary>
+    public IPAddress? AddressOf(SelectedHost host) => addresses.GetValueOrDefault(host.Key);
+
     /// <summary>The lines of our section: all names but those that somebody else's lines define.</summary>
     public IReadOnlyList<HostsEntry> Entries(ForeignHosts foreign)
     {

@@ -18,6 +18,8 @@ internal sealed record AddressAssignment(AddressKey Key, IPAddress Address, Date
 /// </summary>
 internal sealed class AddressBook
 {
+    private const uint ServerOffset = 53;
+
     private readonly uint network;
     private readonly uint size;
     private readonly Dictionary<AddressKey, AddressAssignment> byKey = [];
@@ -33,6 +35,9 @@ internal sealed class AddressBook
     }
 
     public IPNetwork Range { get; }
+
+    /// <summary>Where our DNS server listens: given to no service.</summary>
+    public static IPAddress ServerOf(IPNetwork range) => FromNumber(ToNumber(range.BaseAddress) + ServerOffset);
 
     /// <summary>Changes with every assignment: equal versions need not be stored again.</summary>
     public long Version { get; private set; }
@@ -109,7 +114,7 @@ internal sealed class AddressBook
 
     private uint? FindFree(AddressKey key, IReadOnlySet<IPAddress> taken)
     {
-        if (byAddress.Count >= size / 256 * 254)
+        if (byAddress.Count >= (size / 256 * 254) - 1)
         {
             return null;
         }
@@ -150,8 +155,8 @@ internal sealed class AddressBook
         Version++;
     }
 
-    /// <summary>Inside the range, and not .0 or .255, which some programs take for a network's own or its broadcast address.</summary>
-    private bool IsUsable(uint number) => number - network < size && (number & 0xff) is not (0 or 0xff);
+    /// <summary>Inside the range, not the server's, and not .0 or .255, which some programs take for a network's own or its broadcast address.</summary>
+    private bool IsUsable(uint number) => number - network < size && number - network != ServerOffset && (number & 0xff) is not (0 or 0xff);
 
     /// <summary>FNV-1a, because it is the same in every process and version.</summary>
     private static uint Hash(AddressKey key)

@@ -24,6 +24,14 @@ internal static partial class HostRecovery
             }
         }
 
+        await using (var resolver = host.OpenResolver(journal))
+        {
+            if (await resolver.ReleaseAsync(cancellationToken))
+            {
+                undone.Add("brought the host's resolver back");
+            }
+        }
+
         foreach (var change in journal.Pending.OrderByDescending(change => change.Id).ToList())
         {
             if (change.Kind == HostsCleaner.Kind)

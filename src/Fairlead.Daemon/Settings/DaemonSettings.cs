@@ -20,6 +20,9 @@ internal sealed partial class DaemonSettings
 {
     public const string Resolver = ClientSettingKeys.Resolver;
     public const string AutoResolveConflicts = "auto-resolve-conflicts";
+    public const string ResolverHosts = "hosts";
+    public const string ResolverDns = "dns";
+    public const string DnsMappings = "dns-mappings";
     public const string LoopbackRange = "loopback-range";
     public const string LogLevelKey = "log-level";
     public const string Capture = "capture";
@@ -28,7 +31,7 @@ internal sealed partial class DaemonSettings
 
     private static readonly SettingDefinition[] Definitions =
     [
-        new(Resolver, "hosts", "how names get to addresses: 'hosts', a section of the hosts file", true, value => OneOf(Resolver, value, "hosts"), FromGateway: true),
+        new(Resolver, ResolverHosts, "how names get to addresses: 'hosts', a section of the hosts file, or 'dns', a DNS server on this machine", false, value => OneOf(Resolver, value, ResolverHosts, ResolverDns), FromGateway: true),
         new(LoopbackRange, CaptureOptions.DefaultRange.ToString(), "where consumed services get their addresses, inside 127.0.0.0/8, /9 to /24", true, NormaliseRange),
         new(LogLevelKey, "info", "how much is logged: debug, info, warning or error", false, value => OneOf(LogLevelKey, value, "debug", "info", "warning", "error")),
         new(Capture, "auto", "how flows get into the daemon: auto, sk_lookup, nftables or listeners", true, value => OneOf(Capture, value, "auto", "sk_lookup", "nftables", "listeners")),
@@ -36,8 +39,10 @@ internal sealed partial class DaemonSettings
         Networks(ClientSettingKeys.NeverProxySubnets, "subnets that are never routed into the cluster"),
         Networks(ClientSettingKeys.AllowConflictingSubnets, "subnets of the cluster that win over this host's own routes"),
         Domains(ClientSettingKeys.DnsIncludeSuffixes, "domain suffixes, besides the cluster's, that the cluster's DNS is asked for"),
-        Domains(ClientSettingKeys.DnsExcludeSuffixes, "domain suffixes that the cluster's DNS is never asked for"),
         new(AutoResolveConflicts, "true", "subnets of the cluster that conflict are reached by virtual addresses: true or false", false, value => OneOf(AutoResolveConflicts, value, "true", "false")),
+        Domains(ClientSettingKeys.DnsExcludeSuffixes, "domain suffixes, or names, that are never the cluster's"),
+        new(DnsMappings, "", "names that stand for another name or an address, as 'db=postgres.shop', comma-separated; for the resolver 'dns'", false,
+            value => NormaliseList(DnsMappings, value, SettingText.IsMapping, "a mapping such as 'db=postgres.shop' or 'db=10.0.0.5'")),
         new(ClientSettingKeys.VirtualSubnet, "246.0.0.0/8", "addresses that stand for those of the cluster that conflict, IPv4, /8 to /24", false, NormaliseVirtualSubnet, FromGateway: true),
     ];
 
@@ -76,6 +81,16 @@ internal sealed partial class DaemonSettings
             {
                 return values.GetValueOrDefault(key) ?? Find(key).Default;
             }
+        }
+    }
+
+    /// <summary>What was set here, else what the gateway says, else the default.</summary>
+    /// <param name="gateway">What <see cref="Accept"/> made of the settings of the space in use.</param>
+    public string Effective(string key, IReadOnlyDictionary<string, string> gateway)
+    {
+        lock (gate)
+        {
+            return values.GetValueOrDefault(key) ?? gateway.GetValueOrDefault(key) ?? Find(key).Default;
         }
     }
 

@@ -40,6 +40,17 @@ internal static class GatewayClient
         return SendAsync(client, new HttpRequestMessage(HttpMethod.Get, path) { Version = client.DefaultRequestVersion, VersionPolicy = client.DefaultVersionPolicy }, cancellationToken);
     }
 
+    /// <summary>A message to the cluster's DNS and its answer (RFC 8484).</summary>
+    /// <exception cref="FairleadException"/>
+    public static async Task<byte[]> AskDnsAsync(HttpClient client, byte[] message, CancellationToken cancellationToken)
+    {
+        using var content = new ByteArrayContent(message);
+        content.Headers.ContentType = new("application/dns-message");
+        using var request = new HttpRequestMessage(HttpMethod.Post, GatewayApi.DnsQuery) { Content = content, Version = client.DefaultRequestVersion, VersionPolicy = client.DefaultVersionPolicy };
+        using var response = await SendAsync(client, request, cancellationToken);
+        return await ReadAsync(response, cancellationToken);
+    }
+
     /// <summary>When the gateway's clock said so, or null.</summary>
     public static async Task<DateTimeOffset?> GetClockAsync(HttpClient client, CancellationToken cancellationToken)
     {

@@ -50,6 +50,9 @@ public sealed class Zone
 
     public IReadOnlyList<ZoneSuffix> Suffixes { get; }
 
+    /// <summary>In no order; with those that have no records but names below them.</summary>
+    public IReadOnlyCollection<ZoneName> Names => names.Values;
+
     public ZoneName? Find(DnsName name)
     {
         ArgumentNullException.ThrowIfNull(name);
@@ -144,7 +147,7 @@ public sealed class Zone
 
         if (type is DnsType.Srv or DnsType.Any)
         {
-            records.AddRange(known.Services.Select(service => new DnsRecord(name, DnsType.Srv, TimeToLive, service)));
+            records.AddRange(Services(known, name, known.Ports));
         }
 
         if (type is DnsType.Ptr or DnsType.Any && known.Pointer is { } pointer)
@@ -153,5 +156,36 @@ public sealed class Zone
         }
 
         return records;
+    }
+
+    /// <summary>What is known of <c>_port._protocol</c> below a name of the zone: its SRV records (RFC 2782, as the DNS of Kubernetes has them).</summary>
+    /// <param name="owner">The name above, when <paramref name="name"/> is such a name and there is such a port.</param>
+    public IReadOnlyList<DnsRecord>? FindServices(DnsName name, out ZoneName? owner)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        owner = null;
+        if (name.Labels is not [['_', .. var port], ['_', .. var protocol], ..] || Find(name.Parent.Parent) is not { } known)
+        {
+            return null;
+        }
+
+        var isUdp = protocol.Equals("udp", StringComparison.OrdinalIgnoreCase);
+        if (!isUdp && !protocol.Equals("tcp", StringComparison.OrdinalIgnoreCase))
+        {
+            return null;
+        }
+
+        var ports = known.Ports.Where(candidate => candidate.IsUdp == isUdp && candidate.Name.Equals(port, StringComparison.OrdinalIgnoreCase)).ToList();
+        owner = ports.Count > 0 ? known : null;
+        return ports.Count > 0 ? [.. Services(known, name, ports)] : null;
+    }
+
+    private static IEnumerable<DnsRecord> Services(ZoneName known, DnsName name, IEnumerable<ZonePort> ports)
+    {
+        IReadOnlyList<DnsName> targets = known.Endpoints.Count > 0 ? known.Endpoints : [known.Name];
+
+        // Of equal preference: weights that share a hundred, as the DNS of Kubernetes gives them.
+        var weight = (ushort)Math.Max(1, 100 / targets.Count);
+        return ports.Where(port => port.Name.Length > 0).SelectMany(port => targets.Select(target => new DnsRecord(name, DnsType.Srv, TimeToLive, new ServiceData(0, weight, port.Port, target))));
     }
 }

@@ -24,8 +24,11 @@ public sealed class ZoneName
     /// <summary>Another name for this one; then there are no addresses.</summary>
     public DnsName? Alias { get; init; }
 
-    /// <summary>SRV.</summary>
-    public IReadOnlyList<ServiceData> Services { get; init; } = [];
+    /// <summary>SRV, at this name and at <c>_port._protocol</c> below it.</summary>
+    public IReadOnlyList<ZonePort> Ports { get; init; } = [];
+
+    /// <summary>Names of the single endpoints that SRV leads to; empty: to this name itself.</summary>
+    public IReadOnlyList<DnsName> Endpoints { get; init; } = [];
 
     /// <summary>PTR.</summary>
     public DnsName? Pointer { get; init; }
@@ -39,6 +42,9 @@ public sealed class ZoneName
     /// <summary>Answered at once, without a look at anything but this.</summary>
     internal bool IsPlain => Alias is null;
 }
+
+/// <param name="Name">Empty: it has none, and no SRV record.</param>
+public sealed record ZonePort(string Name, bool IsUdp, ushort Port);
 
 /// <summary>What becomes of names at or below a suffix that are not in the zone. The longest suffix decides.</summary>
 public enum SuffixUse

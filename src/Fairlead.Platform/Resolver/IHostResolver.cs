@@ -28,9 +28,14 @@ public interface IHostResolver : IAsyncDisposable
     /// <exception cref="HostException">The host refused; it is as it was before.</exception>
     Task<ResolverOutcome> ClaimAsync(ResolverClaim claim, CancellationToken cancellationToken);
 
-    /// <summary>Everything as it was without us. Does nothing without a claim.</summary>
+    /// <summary>Whoever on this host keeps answers forgets them: names came or went.</summary>
+    /// <exception cref="HostException">It refused.</exception>
+    Task ForgetAnswersAsync(CancellationToken cancellationToken);
+
+    /// <summary>Everything as it was without us; also what an earlier process left that was killed, or lost its journal with the power.</summary>
+    /// <returns>Whether there was anything to undo.</returns>
     /// <exception cref="HostException">It couldn't be undone; the journal still has it.</exception>
-    Task ReleaseAsync(CancellationToken cancellationToken);
+    Task<bool> ReleaseAsync(CancellationToken cancellationToken);
 }
 
 /// <summary>Who answers the programs of this host.</summary>

@@ -151,7 +151,7 @@ internal sealed class ClientValues
     [Value("Names that the cluster's DNS is asked for.")]
     public DnsValues Dns { get; set; } = new();
 
-    [Value("How names get to addresses on laptops; empty: each laptop's own default.", Allowed = ["", "hosts"])]
+    [Value("How names get to addresses on laptops; empty: each laptop's own default.", Allowed = ["", "hosts", "dns"])]
     public string Resolver { get; set; } = "";
 }
 

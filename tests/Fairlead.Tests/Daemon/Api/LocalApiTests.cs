@@ -131,7 +131,7 @@ public sealed class LocalApiTests : IAsyncLifetime
     [InlineData("loopback-range", "127.72.0.0/30")]
     [InlineData("loopback-range", "nonsense")]
     [InlineData("loopback-range", "::/64")]
-    [InlineData("resolver", "dns")]
+    [InlineData("resolver", "telepathy")]
     [InlineData("log-level", "loud")]
     [InlineData("capture", "")]
     [InlineData("also-proxy-subnets", "10.0.0.0/8,10.0.0.1/8")]

@@ -1,12 +1,13 @@
-using System.Net;
 using System.Net.Sockets;
+using System.Net;
 using System.Threading.Channels;
-using Fairlead.Platform;
 using Fairlead.Platform.Capture;
 using Fairlead.Platform.Files;
 using Fairlead.Platform.Journal;
 using Fairlead.Platform.Peers;
+using Fairlead.Platform.Resolver;
 using Fairlead.Platform.Routes;
+using Fairlead.Platform;
 
 namespace Fairlead.Tests.Daemon.Fakes;
 
@@ -30,6 +31,10 @@ internal sealed class FakeHost : IHost, IHostPaths, IPeerCredentials, IDisposabl
     public FakeJournal Journal { get; } = new();
 
     public FakeCapture Capture { get; private set; } = new();
+
+    public FakeResolver Resolver { get; } = new();
+
+    public IHostResolver OpenResolver(IHostJournal journal) => Resolver;
 
     /// <summary>Who every caller of the local API is.</summary>
     public uint CallerUid { get; set; }

@@ -72,7 +72,7 @@ public sealed class ValueInputsTests
     [InlineData("ingress.enabled=true")]
     [InlineData("podLabels.a=1")]
     [InlineData("tolerations={a}")]
-    [InlineData("client.resolver=dns")]
+    [InlineData("client.resolver=telepathy")]
     [InlineData("client.routing.neverProxySubnets={10.0.0.1/8}")]
     [InlineData("client.dns.excludeSuffixes={a..b}")]
     [InlineData("cluster.virtualIPSubnet=246.0.0.0/30")]
