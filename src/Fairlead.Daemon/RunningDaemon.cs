@@ -16,6 +16,7 @@ using Fairlead.Daemon.Spaces;
 using Fairlead.Platform;
 using Fairlead.Platform.Capture;
 using Fairlead.Platform.Journal;
+using Fairlead.Platform.Resolver;
 using Fairlead.Tunnel;
 using Microsoft.Extensions.Logging;
 
@@ -35,6 +36,7 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
     private readonly ILogger logger;
     private readonly ILoopbackCapture capture;
     private readonly HostsResolver hosts;
+    private readonly IHostResolver hostResolver;
     private readonly NameServer nameServer;
     private readonly ConsumeNames names;
     private readonly DaemonSettings settings;
@@ -49,11 +51,12 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
     private LocalApiServer? api;
     private bool undone;
 
-    private RunningDaemon(DaemonLog log, ILoggerFactory loggers, CaptureSelection selection, HostsResolver hosts, NameServer nameServer, DaemonSettings settings, SpaceStore store, AddressBook book, CompanionRegistry companions, ILinks links, TimeProvider time)
+    private RunningDaemon(DaemonLog log, ILoggerFactory loggers, CaptureSelection selection, HostsResolver hosts, IHostResolver hostResolver, NameServer nameServer, DaemonSettings settings, SpaceStore store, AddressBook book, CompanionRegistry companions, ILinks links, TimeProvider time)
     {
         this.log = log;
         this.loggers = loggers;
         this.hosts = hosts;
+        this.hostResolver = hostResolver;
         this.nameServer = nameServer;
         this.settings = settings;
         this.companions = companions;
@@ -147,8 +150,9 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
                 Path.Combine(host.Paths.StateDirectory, "hosts.original"),
                 time,
                 loggers.CreateLogger<HostsResolver>());
-            var nameServer = new NameServer(host.OpenResolver(journal), new IPEndPoint(AddressBook.ServerOf(settings.Range), NameServer.Port), time, loggers.CreateLogger<NameServer>());
-            daemon = new RunningDaemon(log, loggers, selection, resolver, nameServer, settings, store, new AddressBook(settings.Range), companions, links, time);
+            var hostResolver = host.OpenResolver(journal);
+            var nameServer = new NameServer(hostResolver, new IPEndPoint(AddressBook.ServerOf(settings.Range), NameServer.Port), time, loggers.CreateLogger<NameServer>());
+            daemon = new RunningDaemon(log, loggers, selection, resolver, hostResolver, nameServer, settings, store, new AddressBook(settings.Range), companions, links, time);
         }
         catch
         {
@@ -159,7 +163,7 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
         try
         {
             daemon.StartParts();
-            daemon.connect = new ConnectService(host, journal, daemon.spaces, store, settings, null, (device, find, stop) => new TunFlows(device, find, time, loggers).RunAsync(stop), time, loggers);
+            daemon.connect = new ConnectService(host, journal, daemon.spaces, store, settings, new ConnectNames(daemon.nameServer, daemon.hostResolver, daemon.spaces, daemon.ReadNameSettings), (device, find, stop) => new TunFlows(device, find, time, loggers).RunAsync(stop), time, loggers);
             await daemon.StartApiAsync(options, host, settings, Describe(selection), time, cancellationToken);
             return daemon;
         }

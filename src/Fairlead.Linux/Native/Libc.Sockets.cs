@@ -24,10 +24,6 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", EntryPoint = "sendmsg", SetLastError = true)]
     public static partial nint SendMessage(SafeSocketHandle socket, MessageHeader* message, int flags);
 
-    /// <summary>0 when there is none of this name.</summary>
-    [LibraryImport("libc", EntryPoint = "if_nametoindex", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    public static partial uint InterfaceIndex(string name);
-
     /// <summary>ioctl(2) with a structure.</summary>
     [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
     public static partial int Control(Microsoft.Win32.SafeHandles.SafeFileHandle file, nuint request, void* argument);

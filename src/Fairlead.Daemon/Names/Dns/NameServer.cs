@@ -61,7 +61,7 @@ internal sealed partial class NameServer : IAsyncDisposable
     public NameServerStatus Status => new(server is not null, EndPoint, state, zone.Count, forwarder?.Cached ?? 0, Interlocked.Read(ref loops), problem);
 
     /// <summary>
-    /// Makes a table part of what is answered; when it completes, the names resolve. The device is for resolvers that keep servers per link.
+    /// Makes a table part of what is answered; when it completes, the names resolve.
     /// </summary>
     /// <param name="owner">Whose table it is; an earlier one of the same owner is replaced. Of two tables with one name, the owner that comes first in the alphabet has it.</param>
     /// <param name="cluster">Of the space in use, for the suffixes that the settings include.</param>
@@ -202,8 +202,9 @@ internal sealed partial class NameServer : IAsyncDisposable
 
     private async Task<ErrorInfo?> ClaimAsync(CancellationToken cancellationToken)
     {
+        var device = tables.Values.Select(table => table.Device).FirstOrDefault(name => name is not null);
         var search = tables.Values.SelectMany(table => table.Search).Distinct(StringComparer.OrdinalIgnoreCase).ToList();
-        var outcome = await host.ClaimAsync(new ResolverClaim(EndPoint.Address, null, NameTable.Domains(zone, settings), search), cancellationToken);
+        var outcome = await host.ClaimAsync(new ResolverClaim(EndPoint.Address, device, NameTable.Domains(zone, settings), search), cancellationToken);
         return outcome.Problem is { } why
             ? new ErrorInfo(ErrorCategory.Conflict, "resolver-taken", "Names don't reach Fairlead", why, outcome.Hint)
             : null;

@@ -5,9 +5,10 @@ using Fairlead.Dns.Zones;
 
 namespace Fairlead.Daemon.Names.Dns;
 
-/// <summary>What one part of the daemon (consume, connect) wants to be answered. Immutable; made by <see cref="ConsumeNameTable"/> and by connect.</summary>
+/// <summary>What one part of the daemon (consume, connect) wants to be answered. Immutable; made by <see cref="ConsumeNameTable"/> and <see cref="ConnectNameTable"/>.</summary>
 /// <param name="Search">Suffixes that are tried for short names.</param>
-internal sealed record NameTable(IReadOnlyList<ZoneName> Names, IReadOnlyList<ZoneSuffix> Suffixes, IReadOnlyList<string> Search)
+/// <param name="Device">The virtual interface that the names lead to, if they do.</param>
+internal sealed record NameTable(IReadOnlyList<ZoneName> Names, IReadOnlyList<ZoneSuffix> Suffixes, IReadOnlyList<string> Search, string? Device = null)
 {
     public static readonly NameTable Empty = new([], [], []);
 
