@@ -29,12 +29,7 @@ internal static class TunLink
     /// <exception cref="HostException">The host refuses.</exception>
     public static (int Index, bool HasV6) SetUp(string name, int mtu, IPAddress address, int prefix, IPAddress address6, int prefix6)
     {
-        var index = (int)Libc.InterfaceIndex(name);
-        if (index == 0)
-        {
-            throw Errno.Failure($"{name} has vanished");
-        }
-
+        var index = IndexOf(name);
         using var socket = NetlinkSocket.Open();
         Check(SetMtu(socket, index, mtu), $"{name} can't have an MTU of {mtu}");
         Check(Add(socket, index, address, prefix), $"{name} can't have the address {address}");
@@ -42,6 +37,11 @@ internal static class TunLink
         Check(SetUp(socket, index), $"{name} can't be set up");
         return (index, hasV6);
     }
+
+    /// <exception cref="HostException">There is no such device, or the host refuses.</exception>
+    public static void SetUp(NetlinkSocket socket, string name) => Check(SetUp(socket, IndexOf(name)), $"{name} can't be set up");
+
+    private static int IndexOf(string name) => (int)Libc.InterfaceIndex(name) is not 0 and var index ? index : throw Errno.Failure($"{name} has vanished");
 
     private static void Check(int errno, string problem)
     {
