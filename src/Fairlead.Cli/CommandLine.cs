@@ -66,6 +66,7 @@ public static class CommandLine
             .. new GatewayVerbs(host, common).Build(),
             .. new ConsumeVerbs(host, common, dynamicValues).Build(),
             .. new ConnectVerbs(host, common, dynamicValues).Build(),
+            .. new RunVerbs(host, common, dynamicValues).Build(),
             new SandboxVerbs(host, common).Build(),
         ]);
 

@@ -18,14 +18,32 @@ internal static class DetachedProcess
         exec setsid "$@" </dev/null >"$log" 2>&1
         """;
 
+    private const string Orphaned = """
+        umask 077
+        cd /
+        log=$1; shift
+        export DOTNET_GCgen0size=800000
+        setsid "$@" </dev/null >>"$log" 2>&1 &
+        """;
+
     /// <param name="log">Takes what it writes; begun anew. Its directory exists.</param>
     /// <param name="arguments">Paths among them are absolute: it changes to the root directory.</param>
     /// <exception cref="FairleadException"/>
     public static Process Start(string log, IEnumerable<string> arguments)
     {
-        var program = Environment.ProcessPath ?? throw new FairleadException(ErrorCategory.Failed, "program-unknown", "The program can't start itself", "this process does not know its own program");
-        return Process.Start(new ProcessStartInfo("/bin/sh", ["-c", Detached, "sh", log, program, .. arguments]) { UseShellExecute = false })
-            ?? throw new FairleadException(ErrorCategory.Failed, "program-start", "The program can't start itself", "no process was made");
+        return Process.Start(new ProcessStartInfo("/bin/sh", ["-c", Detached, "sh", log, Program(), .. arguments]) { UseShellExecute = false }) ?? throw NoProcess();
+    }
+
+    /// <summary>
+    /// As <see cref="Start"/>, but it is no child of this process, which may become a program that waits for all its children. What it writes is added to the log.
+    /// It inherits open descriptors that are not close-on-exec.
+    /// </summary>
+    /// <exception cref="FairleadException"/>
+    public static void StartOrphan(string log, IEnumerable<string> arguments)
+    {
+        var start = new ProcessStartInfo("/bin/sh", ["-c", Orphaned, "sh", log, Program(), .. arguments]) { UseShellExecute = false };
+        using var shell = Process.Start(start) ?? throw NoProcess();
+        shell.WaitForExit();
     }
 
     /// <exception cref="FairleadException"/>
@@ -40,4 +58,10 @@ internal static class DetachedProcess
             throw new FairleadException(ErrorCategory.Failed, "run-directory", $"The directory {directory} can't be made", e.Message, hint, e);
         }
     }
+
+    /// <exception cref="FairleadException"/>
+    public static string Program() => Environment.ProcessPath
+        ?? throw new FairleadException(ErrorCategory.Failed, "program-unknown", "The program can't start itself", "this process does not know its own program");
+
+    private static FairleadException NoProcess() => new(ErrorCategory.Failed, "program-start", "The program can't start itself", "no process was made");
 }

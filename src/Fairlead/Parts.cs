@@ -21,4 +21,7 @@ internal static class Parts
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     public static ISandboxControl Sandbox() => new SandboxControl();
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static IRunProcess Run() => new RunProcess();
 }

@@ -9,6 +9,7 @@ return await CommandLine.RunAsync(args, new CliHost
     Daemon = Parts.Daemon,
     Companion = Parts.Companion,
     Sandbox = Parts.Sandbox,
+    Run = Parts.Run,
     Time = TimeProvider.System,
     Environment = Environment.GetEnvironmentVariable,
 }, CancellationToken.None);

@@ -75,6 +75,8 @@ internal sealed class DiagnosticVerbs(CliHost host, CommonOptions common)
             context.ExitCode = (int)ErrorCategory.NotConnected;
         }
 
+        // What this user may do here, the daemon can't know.
+        report = new DoctorReport([.. report.Checks, .. await context.Host.Run().ExamineAsync(cancellationToken)]);
         if (context.ExitCode == 0 && report.Checks.Any(c => c.Result == CheckResult.Failed))
         {
             context.ExitCode = (int)ErrorCategory.Failed;

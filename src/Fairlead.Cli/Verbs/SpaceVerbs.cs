@@ -15,10 +15,12 @@ internal sealed class SpaceVerbs(CliHost host, CommonOptions common, DynamicValu
     /// <summary>Far more than a token; what is piped in by mistake isn't read to its end.</summary>
     private const int MaxTokenCharacters = 64 << 10;
 
+    private readonly Option<bool> forRun = new("--for-run") { Description = "Of your own spaces, which 'fairlead run' uses; takes no daemon" };
+
     public IEnumerable<Command> Build()
     {
         var token = new Argument<string?>("TOKEN") { HelpName = "TOKEN", Description = "The join token you were given; - reads it from standard input", Arity = ArgumentArity.ZeroOrOne };
-        var join = new Verb("join", "Join a space with a token, or with your kubeconfig", "fairlead join flj1.eyJ...", "fairlead join - < token.txt", "fairlead join --context staging")
+        var join = new Verb("join", "Join a space with a token, or with your kubeconfig", "fairlead join flj1.eyJ...", "fairlead join - < token.txt", "fairlead join --context staging", "fairlead join --for-run - < token.txt")
             .Does(host, common, (context, cancellationToken) => (context.Parse.GetValue(token), context.Cluster) switch
             {
                 ({ } text, { KubeconfigPath: null, Context: null }) => JoinAsync(context, text, cancellationToken),
@@ -29,16 +31,24 @@ internal sealed class SpaceVerbs(CliHost host, CommonOptions common, DynamicValu
         join.Arguments.Add(token);
         join.Options.Add(common.Kubeconfig);
         join.Options.Add(common.Context);
+        join.Options.Add(forRun);
         yield return join;
 
         var leave = new Verb("leave", "Leave a space: forget its keys, rules and addresses", "fairlead leave", "fairlead leave --space staging")
             .Does(host, common, async (context, cancellationToken) =>
             {
+                if (context.Get(forRun))
+                {
+                    DaemonVerbs.Say(context, $"Left space {await host.Run().LeaveAsync(context.Space, cancellationToken)}, which 'fairlead run' had.");
+                    return;
+                }
+
                 var name = (await CurrentAsync(context, cancellationToken)).Name;
                 await context.Daemon.SendAsync("DELETE", LocalPath.Below(LocalApi.Spaces, name), cancellationToken);
                 DaemonVerbs.Say(context, $"Left space {name}.");
             });
         leave.Options.Add(common.Space);
+        leave.Options.Add(forRun);
         yield return leave;
 
         var services = new Verb("services", "Services of the space", "fairlead services list -n shop");
@@ -49,17 +59,27 @@ internal sealed class SpaceVerbs(CliHost host, CommonOptions common, DynamicValu
     public IEnumerable<Command> BuildBelowSpace()
     {
         var list = new Verb("list", "Show the spaces this machine has joined", "fairlead space list")
-            .Does(host, common, (context, cancellationToken) => context.ShowAsync(LocalApi.Spaces, LocalJson.Default.SpaceList, (output, value) =>
+            .Does(host, common, async (context, cancellationToken) =>
             {
-                if (value.Spaces.Count == 0)
+                if (context.Get(forRun))
                 {
-                    output.Line("No space is joined. next: fairlead join TOKEN");
+                    context.Output.Show(await host.Run().ListAsync(cancellationToken), LocalJson.Default.SpaceList, WriteOwn);
                     return;
                 }
 
-                StatusView.WriteSpaces(output, value.Spaces);
-            }, cancellationToken));
+                await context.ShowAsync(LocalApi.Spaces, LocalJson.Default.SpaceList, (output, value) =>
+                {
+                    if (value.Spaces.Count == 0)
+                    {
+                        output.Line("No space is joined. next: fairlead join TOKEN");
+                        return;
+                    }
+
+                    StatusView.WriteSpaces(output, value.Spaces);
+                }, cancellationToken);
+            });
         list.Options.Add(common.Watch);
+        list.Options.Add(forRun);
         yield return list;
 
         var name = new Argument<string>("NAME") { HelpName = "NAME", Description = "Name of a joined space" };
@@ -68,10 +88,11 @@ internal sealed class SpaceVerbs(CliHost host, CommonOptions common, DynamicValu
             .Does(host, common, async (context, cancellationToken) =>
             {
                 var chosen = context.Parse.GetRequiredValue(name);
-                await context.Daemon.SendAsync("POST", LocalPath.Below(LocalApi.Spaces, chosen, "use"), cancellationToken);
-                DaemonVerbs.Say(context, $"Space {chosen} is in use.");
+                await (context.Get(forRun) ? host.Run().UseAsync(chosen, cancellationToken) : context.Daemon.SendAsync("POST", LocalPath.Below(LocalApi.Spaces, chosen, "use"), cancellationToken));
+                DaemonVerbs.Say(context, $"Space {chosen} is in use{(context.Get(forRun) ? " for 'fairlead run'" : "")}.");
             });
         use.Arguments.Add(name);
+        use.Options.Add(forRun);
         yield return use;
 
         var show = new Verb("show", "Show one space: who you are there and how it is connected", "fairlead space show", "fairlead space show --space staging -o yaml")
@@ -97,7 +118,7 @@ internal sealed class SpaceVerbs(CliHost host, CommonOptions common, DynamicValu
         return list;
     }
 
-    private static async Task JoinAsync(VerbContext context, string token, CancellationToken cancellationToken)
+    private async Task JoinAsync(VerbContext context, string token, CancellationToken cancellationToken)
     {
         if (token == "-")
         {
@@ -111,21 +132,25 @@ internal sealed class SpaceVerbs(CliHost host, CommonOptions common, DynamicValu
         SpaceStatus space;
         await using (new ProgressLine(context.Host, $"Joining space {parsed.SpaceName}"))
         {
-            space = await context.Daemon.SendAsync("POST", LocalApi.Join, new JoinRequest(token), LocalJson.Default.JoinRequest, LocalJson.Default.SpaceStatus, cancellationToken);
+            space = await SendJoinAsync(context, new JoinRequest(token), cancellationToken);
         }
 
         ShowJoined(context, space);
     }
 
     /// <summary>By the companion, as this user: the daemon is told where the kubeconfig is and never reads it.</summary>
-    private static async Task JoinByKubeconfigAsync(VerbContext context, CancellationToken cancellationToken)
+    private async Task JoinByKubeconfigAsync(VerbContext context, CancellationToken cancellationToken)
     {
         var cluster = new ClusterAccess(KubeconfigFiles(context), context.Cluster.Context, "");
-        context.Host.Companion().Start(context.SocketPath);
+        if (!context.Get(forRun))
+        {
+            context.Host.Companion().Start(context.SocketPath);
+        }
+
         SpaceStatus space;
         await using (new ProgressLine(context.Host, $"Asking for a certificate in {(cluster.Context is { } name ? $"context {name}" : "the current context")}"))
         {
-            space = await context.Daemon.SendAsync("POST", LocalApi.Join, new JoinRequest(null, cluster), LocalJson.Default.JoinRequest, LocalJson.Default.SpaceStatus, cancellationToken);
+            space = await SendJoinAsync(context, new JoinRequest(null, cluster), cancellationToken);
         }
 
         ShowJoined(context, space);
@@ -147,11 +172,34 @@ internal sealed class SpaceVerbs(CliHost host, CommonOptions common, DynamicValu
         return string.Join(Path.PathSeparator, files.Select(Path.GetFullPath));
     }
 
-    private static void ShowJoined(VerbContext context, SpaceStatus space) => context.Output.Show(space, LocalJson.Default.SpaceStatus, (output, s) =>
+    /// <summary>Nothing is connected to any of them while no command runs.</summary>
+    private static void WriteOwn(Output output, SpaceList list)
+    {
+        if (list.Spaces.Count == 0)
+        {
+            output.Line("No space is joined for 'fairlead run'. next: fairlead join --for-run TOKEN");
+            return;
+        }
+
+        var table = new Table("SPACE", "IN USE", "YOU", "CERTIFICATE UNTIL");
+        foreach (var space in list.Spaces)
+        {
+            table.Add(space.Name, space.InUse ? "yes" : "", space.Subject, $"{space.CertificateExpires:u}");
+        }
+
+        output.Show(table);
+    }
+
+    /// <summary>The daemon joins, or for 'fairlead run' this process does, as the user.</summary>
+    private Task<SpaceStatus> SendJoinAsync(VerbContext context, JoinRequest request, CancellationToken cancellationToken) => context.Get(forRun)
+        ? host.Run().JoinAsync(request, cancellationToken)
+        : context.Daemon.SendAsync("POST", LocalApi.Join, request, LocalJson.Default.JoinRequest, LocalJson.Default.SpaceStatus, cancellationToken);
+
+    private void ShowJoined(VerbContext context, SpaceStatus space) => context.Output.Show(space, LocalJson.Default.SpaceStatus, (output, s) =>
     {
         output.Line($"Joined space {s.Name} as {s.Subject}.");
         StatusView.WriteProblems(output, [s]);
-        output.Note("next: fairlead services list, then fairlead consume NAMESPACE/*");
+        output.Note(context.Get(forRun) ? "next: fairlead run -- COMMAND" : "next: fairlead services list, then fairlead consume NAMESPACE/*");
     });
 
     /// <summary>The space that was named, or the one in use.</summary>

@@ -3,7 +3,7 @@ using System.Text.Json.Serialization.Metadata;
 
 namespace Fairlead.Daemon.Recovery;
 
-/// <summary>Files of the daemon's own state: root only, and always whole (written beside, flushed, renamed).</summary>
+/// <summary>Files of our own state: their owner's only, and always whole (written beside, flushed, renamed).</summary>
 internal static class PrivateFile
 {
     private const UnixFileMode FileMode600 = UnixFileMode.UserRead | UnixFileMode.UserWrite;
@@ -25,7 +25,9 @@ internal static class PrivateFile
     public static void Write(string path, ReadOnlySpan<byte> content)
     {
         CreateDirectory(Path.GetDirectoryName(path)!);
-        var beside = path + ".new";
+
+        // Two processes of one user may write one file ('fairlead run' twice): each writes beside, the last rename wins.
+        var beside = $"{path}.{Environment.ProcessId}.new";
         File.Delete(beside);
         var options = new FileStreamOptions { Mode = System.IO.FileMode.CreateNew, Access = FileAccess.Write };
         if (!OperatingSystem.IsWindows())

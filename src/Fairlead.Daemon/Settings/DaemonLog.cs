@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 namespace Fairlead.Daemon.Settings;
 
 /// <summary>
-/// The daemon's log: the last lines in memory for <c>fairlead logs</c>, all of them in <c>STATE/daemon.log</c>, which is rotated. Logging never
+/// The daemon's log: the last lines in memory for <c>fairlead logs</c>, all of them in a file, which is rotated. Logging never
 /// fails and never blocks on anything but the disk. Thread-safe.
 /// </summary>
 internal sealed class DaemonLog : ILoggerProvider
@@ -26,9 +26,10 @@ internal sealed class DaemonLog : ILoggerProvider
     private StreamWriter? file;
 
     /// <param name="directory">Created when missing; when it can't be written the log is in memory only.</param>
-    public DaemonLog(string directory, TimeProvider time)
+    /// <param name="name">Of the file. Several processes may write one: each line is written at once.</param>
+    public DaemonLog(string directory, TimeProvider time, string name = "daemon.log")
     {
-        path = Path.Combine(directory, "daemon.log");
+        path = Path.Combine(directory, name);
         this.time = time;
     }
 

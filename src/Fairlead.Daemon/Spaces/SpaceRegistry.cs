@@ -36,7 +36,8 @@ internal sealed partial class SpaceRegistry(SpaceStore store, ILinks links, ICom
     public bool IsInUse(Space space) => space.Key == inUse;
 
     /// <summary>Takes up what earlier runs stored.</summary>
-    public void Load()
+    /// <param name="start">Whether to go to work for it; null: for all.</param>
+    public void Load(Func<SpaceRecord, bool>? start = null)
     {
         var loaded = new List<Space>();
         foreach (var stored in store.LoadAll())
@@ -54,7 +55,7 @@ internal sealed partial class SpaceRegistry(SpaceStore store, ILinks links, ICom
 
         Publish(loaded);
         inUse = store.LoadInUse() is { } key && loaded.Exists(space => space.Key == key) ? key : loaded.FirstOrDefault()?.Key;
-        foreach (var space in loaded)
+        foreach (var space in loaded.Where(space => start?.Invoke(space.Record) ?? true))
         {
             space.Start();
         }

@@ -62,7 +62,7 @@ public sealed class DaemonVerbTests
     [Fact]
     public async Task Doctor_without_a_daemon_says_so_and_exits_with_3()
     {
-        var outcome = await CommandLineRunner.RunAsync(null, ["doctor"]);
+        var outcome = await CommandLineRunner.RunAsync(null, ["doctor"], run: new FakeRun());
         outcome.ExitCode.ShouldBe(3);
         outcome.Out.ShouldContain("daemon");
         outcome.Out.ShouldContain("sudo fairlead start");
@@ -72,9 +72,10 @@ public sealed class DaemonVerbTests
     public async Task Doctor_with_a_failed_check_exits_with_1()
     {
         await using var daemon = (await FakeDaemon.StartAsync()).Answers("GET", "/v1/doctor", """{"checks":[{"subject":"hosts file","result":"Failed","message":"it is read-only","hint":"remount it"}]}""");
-        var outcome = await CommandLineRunner.RunAsync(daemon.Socket, ["doctor"]);
+        var outcome = await CommandLineRunner.RunAsync(daemon.Socket, ["doctor"], run: new FakeRun());
         outcome.ExitCode.ShouldBe(1);
         outcome.Out.ShouldContain("hosts file: remount it");
+        outcome.Out.ShouldContain("private networks: Do this.");
     }
 
     [Fact]
