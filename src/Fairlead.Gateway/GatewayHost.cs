@@ -10,6 +10,7 @@ using Fairlead.Gateway.Catalog;
 using Fairlead.Gateway.Cluster;
 using Fairlead.Gateway.Dial;
 using Fairlead.Gateway.Dns;
+using Fairlead.Gateway.Exits;
 using Fairlead.Gateway.Health;
 using Fairlead.Gateway.Identity;
 using Fairlead.Gateway.Policy;
@@ -37,6 +38,7 @@ internal sealed partial class GatewayHost : IAsyncDisposable
     private readonly KubernetesEnrolment accounts;
     private readonly FlowServer flows;
     private readonly DirectCarrierServer direct;
+    private readonly ExitTable exits;
     private readonly ApiEndpoints endpoints;
     private readonly WebServer web;
     private readonly GatewayOptions options;
@@ -71,7 +73,11 @@ internal sealed partial class GatewayHost : IAsyncDisposable
         var certificates = new ClientCertificates(authority, revocations, time);
         var judge = new AddressJudge(cluster, OwnAddresses());
         var planner = new FlowPlanner(cluster, judge);
-        flows = new FlowServer(planner, grants, revocations, new Dialer(planner, ResolveAsync, time), metrics, time, loggers.CreateLogger<FlowServer>());
+        var workloads = new Workloads(client, options.AgentNamespaces.ToHashSet());
+        var agents = new AgentEnrolment(authority, time, loggers.CreateLogger<AgentEnrolment>());
+        exits = new ExitTable(
+            workloads, new ExitPlacer(client, options.Pod, pod => TokenOf(pod, agents.Expect(pod)), time, loggers.CreateLogger<ExitPlacer>()), time, loggers.CreateLogger<ExitTable>());
+        flows = new FlowServer(planner, grants, revocations, new Dialer(planner, ResolveAsync, time, exits), metrics, time, loggers.CreateLogger<FlowServer>());
         feed = new CatalogFeed(cluster);
         var instance = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
         var version = typeof(GatewayHost).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "0";
@@ -79,7 +85,7 @@ internal sealed partial class GatewayHost : IAsyncDisposable
         var dns = new DnsForwarder(resolver.Server, domain, cluster.GatewayService, judge.MayKnow, grants.Of, new DnsClient(), loggers.CreateLogger<DnsForwarder>());
         var enrolment = new Enrolment(client, authority, new EnrolmentLimiter(time), time, loggers.CreateLogger<Enrolment>());
         accounts = new KubernetesEnrolment(client, authority, grants, FactsFor, metrics, time, loggers.CreateLogger<KubernetesEnrolment>());
-        endpoints = new ApiEndpoints(space, () => new GatewayReach(publisher.Endpoints, pods, network.Current), certificates, enrolment, grants, settings, feed, dns, metrics, () => draining, time);
+        endpoints = new ApiEndpoints(space, () => new GatewayReach(publisher.Endpoints, pods, network.Current), certificates, enrolment, grants, settings, feed, dns, workloads, agents, metrics, () => draining, time);
         prometheus = new PrometheusText(GatewayMetrics.MeterName);
         web = new WebServer(options, endpoints, new HealthEndpoints(NotReady, prometheus, () => Describe(space)), certificates, authority, () => server.Current, flows, NotReady, loggers);
         direct = new DirectCarrierServer(
@@ -88,6 +94,7 @@ internal sealed partial class GatewayHost : IAsyncDisposable
                 EndPoint = new IPEndPoint(options.Address, options.DataPort),
                 Certificate = () => server.Current,
                 Identify = certificates.Identify,
+                ServeExit = (certificate, exit, token) => certificates.IdentifyAgent(certificate) is { } pod ? exits.ServeAsync(pod, exit, token) : Task.CompletedTask,
             },
             flows,
             loggers.CreateLogger<DirectCarrierServer>(),
@@ -124,6 +131,14 @@ internal sealed partial class GatewayHost : IAsyncDisposable
             [.. cluster.Gateways.Select(pod => pod.Key.Name).Order(StringComparer.Ordinal)],
             Ports.Api,
             Ports.Data);
+        JoinToken TokenOf(ExitPod pod, string nonce) => new(
+            options.SpaceName,
+            authority.SpaceUid,
+            [new GatewayEndpoint(options.Address.ToString(), Ports.Api, Ports.Data)],
+            Convert.ToHexStringLower(SHA256.HashData(authority.Certificate.RawData)),
+            pod.Uid,
+            nonce,
+            time.GetUtcNow() + AgentEnrolment.NonceLifetime);
         Observe();
     }
 
@@ -174,6 +189,7 @@ internal sealed partial class GatewayHost : IAsyncDisposable
         await running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await web.DisposeAsync();
         await direct.DisposeAsync();
+        await exits.DisposeAsync();
         prometheus.Dispose();
         metrics.Dispose();
         authority.Dispose();
@@ -236,6 +252,7 @@ internal sealed partial class GatewayHost : IAsyncDisposable
         metrics.Observe("fairlead.gateway.carrier.connections.active", "{connection}", "Connections of the direct carrier", () => direct.Connections);
         metrics.Observe("fairlead.gateway.catalog.watches.active", "{watch}", "Open catalog streams", () => endpoints.Watches.Count);
         metrics.Observe("fairlead.gateway.catalog.services", "{service}", "Services in the catalog", () => feed.Snapshot().Services.Count);
+        metrics.Observe("fairlead.gateway.agents.active", "{agent}", "Agents that are connected here", () => exits.Count);
         metrics.ObserveTotal("fairlead.gateway.flow.received", "By", "Bytes from laptops to services", () => flows.Counters.BytesToSocket);
         metrics.ObserveTotal("fairlead.gateway.flow.sent", "By", "Bytes from services to laptops", () => flows.Counters.BytesFromSocket);
     }

@@ -32,6 +32,9 @@ internal sealed record GatewayOptions
     /// <summary>FAIRLEAD_NAMESPACES: the only ones whose services are served and watched, comma-separated; absent: all.</summary>
     public IReadOnlyList<string> Namespaces { get; init; } = [];
 
+    /// <summary>FAIRLEAD_AGENT_NAMESPACES: where the gateway may place its agent beside a workload, comma-separated; absent: nowhere.</summary>
+    public IReadOnlyList<string> AgentNamespaces { get; init; } = [];
+
     /// <summary>FAIRLEAD_SERVICE_SUBNETS: CIDRs of ClusterIPs, comma-separated; absent: found.</summary>
     public IReadOnlyList<IPNetwork> ServiceSubnets { get; init; } = [];
 
@@ -68,7 +71,8 @@ internal sealed record GatewayOptions
             Ingress = Text("FAIRLEAD_INGRESS_HOST") is not { } host ? null
                 : Uri.CheckHostName(host) == UriHostNameType.Dns ? new GatewayEndpoint(host, 443, 0)
                 : throw new FormatException($"FAIRLEAD_INGRESS_HOST '{host}' is not a host's name"),
-            Namespaces = [.. (Text("FAIRLEAD_NAMESPACES") ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(ParseNamespace)],
+            Namespaces = NamespacesOf("FAIRLEAD_NAMESPACES"),
+            AgentNamespaces = NamespacesOf("FAIRLEAD_AGENT_NAMESPACES"),
             ServiceSubnets = Networks("FAIRLEAD_SERVICE_SUBNETS"),
             PodSubnets = Networks("FAIRLEAD_POD_SUBNETS"),
             DrainGrace = Number("FAIRLEAD_DRAIN_SECONDS", 3600) is { } seconds ? TimeSpan.FromSeconds(seconds) : defaults.DrainGrace,
@@ -78,6 +82,9 @@ internal sealed record GatewayOptions
 
         string? Text(string variable) => read(variable) is { Length: > 0 } value ? value : null;
 
+        IReadOnlyList<string> NamespacesOf(string variable) =>
+            [.. SettingText.Entries(Text(variable) ?? "").Select(ns => Subjects.IsLabel(ns) ? ns : throw new FormatException($"{variable}: '{ns}' is not a namespace"))];
+
         IReadOnlyList<IPNetwork> Networks(string variable) =>
             [.. SettingText.Entries(Text(variable) ?? "").Select(cidr => SettingText.IsNetwork(cidr) ? IPNetwork.Parse(cidr) : throw new FormatException($"{variable}: '{cidr}' is not a CIDR without host bits"))];
 
@@ -85,9 +92,6 @@ internal sealed record GatewayOptions
             : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number <= max ? number
             : throw new FormatException($"{variable} '{text}' is not a number of 0 to {max}");
     }
-
-    private static string ParseNamespace(string text) =>
-        Subjects.IsLabel(text) ? text : throw new FormatException($"FAIRLEAD_NAMESPACES: '{text}' is not a namespace");
 
     /// <summary><c>host:apiPort:dataPort</c>; an IPv6 address stands in brackets.</summary>
     internal static GatewayEndpoint ParseEndpoint(string text)

@@ -22,6 +22,9 @@ public sealed record SandboxOptions
     /// <summary>Stands for the image <c>fairlead/fairlead:*</c>; null: that image cannot be pulled.</summary>
     public string? GatewayProgram { get; init; }
 
+    /// <summary>The other program in that image.</summary>
+    public string? AgentProgram { get; init; }
+
     /// <summary>Stands for the image <c>fairlead/shop:*</c>.</summary>
     public string? ShopProgram { get; init; }
 

@@ -72,6 +72,7 @@ internal sealed class SandboxControl : ISandboxControl
         {
             HostSubnet = request.Subnet ?? options.HostSubnet,
             GatewayProgram = Beside("gateway", "fairlead-gateway"),
+            AgentProgram = Beside("agent", "fairlead-agent"),
             ShopProgram = Beside("shop", "fairlead-shop"),
             ImagesFile = request.Images is { } images ? Path.GetFullPath(images) : null,
         };

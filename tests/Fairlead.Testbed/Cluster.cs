@@ -36,7 +36,7 @@ public sealed class Cluster : IAsyncDisposable
         {
             await cluster._provider.BringUpAsync(cluster.Host);
             string[] image = cluster._provider.GatewayImage is { } name ? ["--set", Programs.ImageValues(name)] : [];
-            (await cluster.FairleadAsync(["gateway", "install", "--kubeconfig", Kubeconfig, .. image], TimeSpan.FromSeconds(120))).ShouldSucceed();
+            (await cluster.FairleadAsync(["gateway", "install", "--kubeconfig", Kubeconfig, "--set", "agents.namespaces={shop}", .. image], TimeSpan.FromSeconds(120))).ShouldSucceed();
             await cluster._provider.ExposeGatewayAsync(cluster.Host);
             await cluster._provider.AwaitShopAsync(cluster.Host);
             return cluster;

@@ -43,6 +43,12 @@ public static class GatewayApi
     /// </summary>
     public const string Exit = "/v1/exit";
 
+    /// <summary>
+    /// POST <see cref="EnrollRequest"/> → <see cref="CertificateResponse"/>, for an agent that the gateway placed: the pod's uid and the nonce stand in place of
+    /// the invite's id and secret. Needs no client certificate.
+    /// </summary>
+    public const string Agent = "/v1/agent";
+
     /// <summary>POST <c>application/dns-message</c> (RFC 8484), for granted names only.</summary>
     public const string DnsQuery = "/dns-query";
 

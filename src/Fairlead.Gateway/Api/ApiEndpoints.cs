@@ -1,10 +1,12 @@
 using System.Buffers;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using Fairlead.Contracts.Cluster;
 using Fairlead.Contracts.Errors;
 using Fairlead.Contracts.Gateway;
 using Fairlead.Gateway.Catalog;
 using Fairlead.Gateway.Dns;
+using Fairlead.Gateway.Exits;
 using Fairlead.Gateway.Health;
 using Fairlead.Gateway.Identity;
 using Fairlead.Gateway.Policy;
@@ -28,6 +30,8 @@ internal sealed class ApiEndpoints(
     ClientSettings settings,
     CatalogFeed feed,
     DnsForwarder dns,
+    Workloads workloads,
+    AgentEnrolment agents,
     GatewayMetrics metrics,
     Func<bool> draining,
     TimeProvider time)
@@ -49,6 +53,8 @@ internal sealed class ApiEndpoints(
         Route(routes, "POST", GatewayApi.Hello, HelloAsync);
         Route(routes, "POST", GatewayApi.Enroll, EnrollAsync);
         Route(routes, "POST", GatewayApi.Renew, RenewAsync);
+        Route(routes, "POST", GatewayApi.Exit, ExitAsync);
+        Route(routes, "POST", GatewayApi.Agent, AgentAsync);
         Route(routes, "GET", GatewayApi.Catalog, context => CatalogAsync(context, stopping));
         Route(routes, "POST", GatewayApi.DnsQuery, DnsAsync);
         routes.MapFallback(context => ApiErrors.WriteAsync(context, new ErrorInfo(ErrorCategory.Usage, "not-found", "The gateway has no such path", Hint: "Compare the versions: 'fairlead version'.")));
@@ -110,6 +116,29 @@ internal sealed class ApiEndpoints(
         var peer = RequirePeer(context);
         var request = await ReadAsync(context, GatewayJson.Default.RenewRequest);
         await AnswerWithCertificateAsync(context, "renew", () => enrolment.RenewAsync(peer, request, context.RequestAborted));
+    }
+
+    private async Task AgentAsync(HttpContext context)
+    {
+        var request = await ReadAsync(context, GatewayJson.Default.EnrollRequest);
+        await AnswerWithCertificateAsync(context, "agent", () => Task.FromResult(agents.Enroll(request, context.Connection.RemoteIpAddress)));
+    }
+
+    /// <summary>Whether flows may leave from a workload, as far as can be told without placing anything.</summary>
+    private async Task ExitAsync(HttpContext context)
+    {
+        var peer = RequirePeer(context);
+        var request = await ReadAsync(context, GatewayJson.Default.ExitRequest);
+        if (!Subjects.IsLabel(request.Namespace) || request.Workload.Length > FlowTarget.MaxVia)
+        {
+            throw new FairleadException(ErrorCategory.Usage, "workload-invalid", "The workload can't be read", "it is a namespace and NAME or KIND/NAME");
+        }
+
+        await grants.ReadyAsync(peer, target: null, context.RequestAborted);
+        var rights = grants.Of(peer);
+        var workload = await workloads.ResolveAsync(request.Namespace, request.Workload, key => LiteralPlanner.ExitDenial(rights, key), context.RequestAborted);
+        await workloads.PodsOfAsync(workload, context.RequestAborted);
+        await WriteAsync(context, new ExitResponse(workload.ToString()), GatewayJson.Default.ExitResponse);
     }
 
     private async Task AnswerWithCertificateAsync(HttpContext context, string kind, Func<Task<CertificateResponse>> issue)

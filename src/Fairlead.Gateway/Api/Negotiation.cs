@@ -9,7 +9,7 @@ internal static class Negotiation
     /// <summary>What this gateway can do besides the protocol's core; a client uses what both have.</summary>
     public static readonly IReadOnlyList<string> Capabilities = 
     [
-        GatewayCapabilities.CatalogAddresses, "catalog-resume", "connect-tcp", "connect-udp", "direct", "dns", GatewayCapabilities.Addresses, GatewayCapabilities.Echo, "websocket",
+        GatewayCapabilities.CatalogAddresses, "catalog-resume", "connect-tcp", "connect-udp", "direct", "dns", GatewayCapabilities.Addresses, GatewayCapabilities.Echo, GatewayCapabilities.Via, "websocket",
     ];
 
     /// <summary>Of what a client calls its version.</summary>

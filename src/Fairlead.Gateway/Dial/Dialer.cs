@@ -12,9 +12,6 @@ namespace Fairlead.Gateway.Dial;
 /// <param name="exits">The ways out by workloads' pods; null where there are none.</param>
 internal sealed class Dialer(FlowPlanner planner, Func<string, CancellationToken, Task<IPAddress[]>> resolve, TimeProvider time, IExits? exits = null)
 {
-    /// <summary>For one address; about as long as a person waits, and far shorter than the kernel's two minutes of SYNs.</summary>
-    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(10);
-
     private static readonly TimeSpan ResolveTimeout = TimeSpan.FromSeconds(5);
 
     /// <summary>How long the news of a new pod may take from the API server to here.</summary>
@@ -23,7 +20,7 @@ internal sealed class Dialer(FlowPlanner planner, Func<string, CancellationToken
 
     private const int MaxResolved = 4;
 
-    /// <summary>The caller owns the far end. UDP sockets are connected too: only the far side is heard, and its ICMP errors.</summary>
+    /// <summary>The caller owns the far end.</summary>
     public async Task<(FarEnd? FarEnd, FlowRefusal? Refusal)> DialAsync(Rights rights, FlowTarget target, CancellationToken cancellationToken)
     {
         var plan = planner.Plan(rights, target);
@@ -106,71 +103,35 @@ internal sealed class Dialer(FlowPlanner planner, Func<string, CancellationToken
 
     private async Task<(FarEnd? FarEnd, FlowRefusal? Refusal)> DialAsync(IReadOnlyList<IPEndPoint> addresses, TransportProtocol protocol, CancellationToken cancellationToken)
     {
-        FlowRefusal? refusal = null;
-        foreach (var address in addresses)
-        {
-            try
-            {
-                return (await ConnectAsync(address, protocol, cancellationToken), null);
-            }
-            catch (SocketException e)
-            {
-                refusal = Explain(e, address, protocol);
-            }
-            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-            {
-                refusal = new FlowRefusal(FlowFailure.TimedOut, $"{address} did not answer within {ConnectTimeout.TotalSeconds:0} s");
-            }
-        }
-
-        return (null, refusal ?? new FlowRefusal(FlowFailure.NotFound, "there is nothing to dial"));
-    }
-
-    private async Task<FarEnd> ConnectAsync(IPEndPoint address, TransportProtocol protocol, CancellationToken cancellationToken)
-    {
         if (protocol == TransportProtocol.Icmp)
         {
-            return new FarEnd(Datagrams: EchoSocket.Connect(address.Address, time));
+            return DialEcho(addresses[0]);
         }
 
-        var tcp = protocol == TransportProtocol.Tcp;
-        var socket = tcp
-            ? new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true }
-            : new Socket(address.AddressFamily, SocketType.Dgram, ProtocolType.Udp);
-        try
+        var refusal = new FlowRefusal(FlowFailure.NotFound, "there is nothing to dial");
+        foreach (var address in addresses)
         {
-            if (!tcp)
+            (var socket, refusal) = await FarSide.ConnectAsync(address, protocol, time, cancellationToken);
+            if (socket is not null)
             {
-                socket.ReportAllErrors();
+                return (protocol == TransportProtocol.Tcp ? new FarEnd(Socket: socket) : new FarEnd(Datagrams: new UdpDatagramSocket(socket)), null);
             }
+        }
 
-            using var limit = new CancellationTokenSource(ConnectTimeout, time);
-            using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
-            await socket.ConnectAsync(address, stop.Token);
-            return tcp ? new FarEnd(Socket: socket) : new FarEnd(Datagrams: new UdpDatagramSocket(socket));
-        }
-        catch
-        {
-            socket.Dispose();
-            throw;
-        }
+        return (null, refusal);
     }
 
-    private static FlowRefusal Explain(SocketException e, IPEndPoint address, TransportProtocol protocol)
+    private (FarEnd? FarEnd, FlowRefusal? Refusal) DialEcho(IPEndPoint address)
     {
-        if (protocol == TransportProtocol.Icmp && e.SocketErrorCode == SocketError.AccessDenied)
+        try
         {
-            return new FlowRefusal(FlowFailure.Unreachable, "the gateway's pod may send no echo requests: the sysctl net.ipv4.ping_group_range leaves its group out");
+            return (new FarEnd(Datagrams: EchoSocket.Connect(address.Address, time)), null);
         }
-
-        var failure = DatagramRelay.FailureOf(e);
-        return new FlowRefusal(failure, failure switch
+        catch (SocketException e)
         {
-            FlowFailure.ConnectionRefused => $"{address} refused the connection",
-            FlowFailure.TimedOut => $"{address} did not answer",
-            FlowFailure.Reset => $"{address} reset the connection",
-            FlowFailure.Overloaded => "the gateway has no sockets left",
-            _ => $"{address} can't be reached: {e.Message}",
-        });
+            return (null, e.SocketErrorCode == SocketError.AccessDenied
+                ? new FlowRefusal(FlowFailure.Unreachable, "the gateway's pod may send no echo requests: the sysctl net.ipv4.ping_group_range leaves its group out")
+                : FarSide.Explain(e, address));
+        }
     }
 }

@@ -96,15 +96,21 @@ internal sealed class EchoSocket : IDatagramSocket
                 return length;
             }
         }
+        catch (SocketException e) when (e.SocketErrorCode == SocketError.ConnectionRefused)
+        {
+            // "Port unreachable", as proxies reject what they have no rule for: of an echo request, that says no more than unreachable.
+            throw new SocketException((int)SocketError.HostUnreachable);
+        }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             throw new SocketException((int)SocketError.HostUnreachable);
         }
     }
 
-    public void Dispose()
+    public ValueTask DisposeAsync()
     {
         socket.Dispose();
         unanswered.Dispose();
+        return ValueTask.CompletedTask;
     }
 }

@@ -16,8 +16,7 @@ internal sealed record FarEnd(Socket? Socket = null, IDatagramSocket? Datagrams 
     public ValueTask DisposeAsync()
     {
         Socket?.Dispose();
-        Datagrams?.Dispose();
-        return Flow?.DisposeAsync() ?? ValueTask.CompletedTask;
+        return Datagrams?.DisposeAsync() ?? Flow?.DisposeAsync() ?? ValueTask.CompletedTask;
     }
 }
 

@@ -13,6 +13,9 @@ internal sealed class ClientCertificates(SpaceAuthority authority, Revocations r
     /// <summary>More than the certificates that a large space uses in a day; when full it is emptied, and the next connections build chains again.</summary>
     private const int MaxRemembered = 16384;
 
+    /// <summary>Of an agent's name; what follows is its pod's uid. No subject of a Grant begins so.</summary>
+    public const string AgentPrefix = "agent:";
+
     private readonly ConcurrentDictionary<string, PeerIdentity> remembered = new();
 
     /// <summary>Null when the certificate is not ours, not yet or no longer valid, or revoked.</summary>
@@ -46,6 +49,16 @@ internal sealed class ClientCertificates(SpaceAuthority authority, Revocations r
         return revocations.IsRevoked(peer)
             ? (null, new ErrorInfo(ErrorCategory.Denied, "revoked", $"Access of {peer.Subject} was revoked", "an administrator of the space revoked it", peer.Account is null ? "Ask for a new invite and join again." : "Ask an administrator of the space."))
             : (peer, null);
+    }
+
+    /// <summary>The uid of the pod whose agent shows the certificate; null when it is no agent's of ours, or its time is not now.</summary>
+    public string? IdentifyAgent(X509Certificate2 certificate)
+    {
+        var (name, now) = (DistinguishedName.Read(certificate.SubjectName), time.GetUtcNow().UtcDateTime);
+        return IsOurs(certificate) && name.Organization == authority.SpaceUid && name.CommonName?.StartsWith(AgentPrefix, StringComparison.Ordinal) == true
+            && now >= certificate.NotBefore.ToUniversalTime() && now < certificate.NotAfter.ToUniversalTime()
+            ? name.CommonName[AgentPrefix.Length..]
+            : null;
     }
 
     /// <summary>The certificate's content if our authority signed it as a client certificate, whatever the time.</summary>

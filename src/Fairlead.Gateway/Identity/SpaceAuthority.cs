@@ -112,7 +112,15 @@ internal sealed class SpaceAuthority : IDisposable
         issued + lifetime,
         AccountExtension.Make(account));
 
-    /// <summary>The alternative names of such a certificate.</summary>
+    /// <summary>A client certificate of the agent in a pod: for nothing but to be an exit.</summary>
+    public X509Certificate2 IssueAgent(PublicKey publicKey, string podUid, DateTimeOffset issued, TimeSpan lifetime)
+    {
+        var names = new SubjectAlternativeNameBuilder();
+        names.AddUri(new Uri($"fairlead://{SpaceUid}/agent/{podUid}"));
+        return Sign(publicKey, DistinguishedName.Build(ClientCertificates.AgentPrefix + podUid, SpaceUid, null), names.Build(), ClientAuthentication, issued - Backdate, issued + lifetime);
+    }
+
+    /// <summary>The alternative names of a Kubernetes user's certificate.</summary>
     public static X509Extension NamesOf(string spaceUid, KubernetesAccount account)
     {
         var names = new SubjectAlternativeNameBuilder();

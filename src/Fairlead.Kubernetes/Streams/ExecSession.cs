@@ -12,6 +12,9 @@ namespace Fairlead.Kubernetes;
 /// <param name="Tty">With a terminal: stderr comes on stdout.</param>
 public sealed record ExecOptions(IReadOnlyList<string> Command, string? Container = null, bool Stdin = false, bool Stdout = true, bool Stderr = true, bool Tty = false);
 
+/// <param name="Container">Needed when the pod has several.</param>
+public sealed record AttachOptions(string? Container = null, bool Stdin = false, bool Stdout = false, bool Stderr = false);
+
 /// <summary>
 /// A command that runs in a container. <see cref="Stdout"/> and <see cref="Stderr"/> share one connection: read both, or one that is full
 /// (256 KiB) stops the other. Disposing ends the connection; the command may live on, as with kubectl.

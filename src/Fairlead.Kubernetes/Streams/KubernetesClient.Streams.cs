@@ -22,6 +22,15 @@ public sealed partial class KubernetesClient
         return new ExecSession(await _transport.UpgradeAsync(path.ToString(), ExecSession.Protocols, cancellationToken), _time, options);
     }
 
+    /// <summary>The standard streams of a container that runs. The caller disposes the session.</summary>
+    public async Task<ExecSession> AttachAsync(string ns, string pod, AttachOptions options, CancellationToken cancellationToken = default)
+    {
+        var path = ResourcePath.WithQuery(Resources.Pods.ObjectPath(ns, pod, "attach"),
+            ("stdin", Flag(options.Stdin)), ("stdout", Flag(options.Stdout)), ("stderr", Flag(options.Stderr)), ("container", options.Container));
+        return new ExecSession(
+            await _transport.UpgradeAsync(path, ExecSession.Protocols, cancellationToken), _time, new ExecOptions([], options.Container, options.Stdin, options.Stdout, options.Stderr));
+    }
+
     /// <summary>
     /// Connects to one port of a pod, or several. Whether anything listens there shows when the streams are read. The caller disposes
     /// the session.

@@ -10,6 +10,7 @@ internal static class ImageVariables
     {
         var variables = new Dictionary<string, string> { ["scripts"] = scripts };
         Add(variables, "gateway", options.GatewayProgram);
+        Add(variables, "agent", options.AgentProgram);
         Add(variables, "shop", options.ShopProgram);
         var runtime = Path.GetDirectoryName(typeof(object).Assembly.Location);
         // <root>/shared/Microsoft.NETCore.App/<version>/System.Private.CoreLib.dll, unless this process is self-contained.

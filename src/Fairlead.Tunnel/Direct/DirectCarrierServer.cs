@@ -5,6 +5,7 @@ using System.Net.Sockets;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using Fairlead.Tunnel.Dial;
+using Fairlead.Tunnel.Exit;
 using Fairlead.Tunnel.Tls;
 using Microsoft.Extensions.Logging;
 
@@ -174,7 +175,13 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
     {
         try
         {
-            var connection = await HandshakeAsync(socket);
+            var (connection, agent) = await HandshakeAsync(socket);
+            if (agent is not null)
+            {
+                await ServeExitAsync(agent);
+                return;
+            }
+
             if (connection is null)
             {
                 return;
@@ -206,7 +213,21 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
         }
     }
 
-    private async Task<DirectServerConnection?> HandshakeAsync(Socket socket)
+    private async Task ServeExitAsync(SslStream agent)
+    {
+        await using var exit = new ExitConnection(agent);
+        try
+        {
+            await options.ServeExit!((X509Certificate2)agent.RemoteCertificate!, exit, _stop.Token);
+        }
+        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+        {
+            // The gateway ends.
+        }
+    }
+
+    /// <returns>A laptop's connection, or an agent's; neither where there is none.</returns>
+    private async Task<(DirectServerConnection? Laptop, SslStream? Agent)> HandshakeAsync(Socket socket)
     {
         var started = TunnelMetrics.Now;
         var remote = socket.RemoteEndPoint;
@@ -225,23 +246,28 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
                     EnabledSslProtocols = SslProtocols.Tls13,
                     ServerCertificateContext = options.Certificate(),
                     ClientCertificateRequired = true,
-                    ApplicationProtocols = [DirectDialer.Protocol],
+                    ApplicationProtocols = options.ServeExit is null ? [DirectDialer.Protocol] : [DirectDialer.Protocol, ExitProtocol.Alpn],
                     CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
                     // Only that there is one: who it is, is judged below, where a denial can be told to the client.
                     RemoteCertificateValidationCallback = static (_, certificate, _, _) => certificate is not null,
                 },
                 deadline.Token);
             TunnelMetrics.Handshake(started, client: false, failed: false);
+            if (tls.NegotiatedApplicationProtocol == ExitProtocol.Alpn)
+            {
+                return (null, tls);
+            }
+
             var connection = new DirectConnection(tls, records, client: false);
             var (peer, refusal) = Judge(tls);
             if (refusal is null)
             {
-                return new DirectServerConnection(connection, peer!, this, handler, logger);
+                return (new DirectServerConnection(connection, peer!, this, handler, logger), null);
             }
 
             LogDenied(remote, refusal.Message);
             await FarewellAsync(connection, socket, refusal);
-            return null;
+            return default;
         }
         catch (Exception e) when (e is OperationCanceledException || DirectConnection.IsConnectionFailure(e))
         {
@@ -249,7 +275,7 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
             LogHandshakeFailed(remote, e.Message);
             tls?.Dispose();
             DirectConnection.Reset(socket);
-            return null;
+            return default;
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Security;
 using System.Security.Cryptography.X509Certificates;
+using Fairlead.Tunnel.Exit;
 
 namespace Fairlead.Tunnel.Direct;
 
@@ -15,6 +16,9 @@ public sealed record DirectCarrierServerOptions
 
     /// <summary>Judges a client certificate once per connection; null denies it (the client is told so inside TLS). Must be fast and thread-safe.</summary>
     public required Func<X509Certificate2, PeerIdentity?> Identify { get; init; }
+
+    /// <summary>Serves an agent's connection until it is over, having judged the certificate; null where no agents are expected. The connection is disposed after it.</summary>
+    public Func<X509Certificate2, ExitConnection, CancellationToken, Task>? ServeExit { get; init; }
 
     /// <summary>From accept to the end of the TLS handshake.</summary>
     public TimeSpan HandshakeTimeout { get; init; } = TimeSpan.FromSeconds(10);

@@ -16,9 +16,10 @@ internal sealed class HttpCarrier : IAsyncDisposable
 
     /// <param name="connect">Makes an authenticated connection (an <see cref="System.Net.Security.SslStream"/>) to the gateway's API.</param>
     /// <param name="severalConnections">Another one where the streams of one don't suffice.</param>
-    public HttpCarrier(string serverName, Func<CancellationToken, Task<Stream>> connect, bool severalConnections = true)
+    /// <param name="scheme"><c>http</c> where the connection, whatever secures it, is no <see cref="System.Net.Security.SslStream"/> that agreed on HTTP/2.</param>
+    public HttpCarrier(string serverName, Func<CancellationToken, Task<Stream>> connect, bool severalConnections = true, string scheme = "https")
     {
-        _base = new Uri($"https://{serverName}");
+        _base = new Uri($"{scheme}://{serverName}");
         var handler = CreateHandler(connect);
         handler.EnableMultipleHttp2Connections = severalConnections;
         _invoker = new HttpMessageInvoker(handler);

@@ -18,6 +18,7 @@ internal sealed class HttpDatagramFlow(CapsuleStream capsules, Action reset) : I
     private readonly SemaphoreSlim _writer = new(1);
     private int _waiting;
     private int _disposed;
+    private bool _told;
 
     public async ValueTask<int> ReceiveAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
@@ -62,7 +63,7 @@ internal sealed class HttpDatagramFlow(CapsuleStream capsules, Action reset) : I
             reset();
             throw;
         }
-        catch (Exception e) when (e is HttpRequestException || DirectConnection.IsConnectionFailure(e))
+        catch (Exception e) when (e is not FlowAbortedException && (e is HttpRequestException || DirectConnection.IsConnectionFailure(e)))
         {
             return -1;
         }
@@ -116,6 +117,7 @@ internal sealed class HttpDatagramFlow(CapsuleStream capsules, Action reset) : I
         try
         {
             await capsules.WriteAsync(AbortCapsule.Encode(reason), cancellationToken);
+            _told = true;
         }
         catch (Exception e) when (e is HttpRequestException || DirectConnection.IsConnectionFailure(e))
         {
@@ -131,7 +133,12 @@ internal sealed class HttpDatagramFlow(CapsuleStream capsules, Action reset) : I
     {
         if (Interlocked.Exchange(ref _disposed, 1) == 0)
         {
-            reset();
+            if (!_told)
+            {
+                // After an abort the stream ends in good order instead: a reset could overtake the reason.
+                reset();
+            }
+
             await capsules.DisposeAsync();
         }
     }

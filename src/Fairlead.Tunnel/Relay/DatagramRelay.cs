@@ -4,7 +4,7 @@ using System.Net.Sockets;
 namespace Fairlead.Tunnel.Relay;
 
 /// <summary>The far side of a datagram flow: a connected socket, so that only the far side is heard, and its ICMP errors. Owns the socket.</summary>
-public interface IDatagramSocket : IDisposable
+public interface IDatagramSocket : IAsyncDisposable
 {
     /// <exception cref="SocketException">Also for what an earlier datagram ran into.</exception>
     ValueTask SendAsync(ReadOnlyMemory<byte> datagram, CancellationToken cancellationToken);
@@ -20,7 +20,11 @@ public sealed class UdpDatagramSocket(Socket socket) : IDatagramSocket
 
     public ValueTask<int> ReceiveAsync(Memory<byte> buffer, CancellationToken cancellationToken) => socket.ReceiveAsync(buffer, cancellationToken);
 
-    public void Dispose() => socket.Dispose();
+    public ValueTask DisposeAsync()
+    {
+        socket.Dispose();
+        return ValueTask.CompletedTask;
+    }
 }
 
 /// <summary>Moves datagrams between one association and its far side until it has been silent for a while.</summary>
@@ -51,16 +55,6 @@ public static class DatagramRelay
         cancellationToken.ThrowIfCancellationRequested();
         return idled ? null : await first;
     }
-
-    /// <summary>What a socket's error means to whoever opened a flow.</summary>
-    public static FlowFailure FailureOf(SocketException e) => e.SocketErrorCode switch
-    {
-        SocketError.ConnectionRefused => FlowFailure.ConnectionRefused,
-        SocketError.ConnectionReset => FlowFailure.Reset,
-        SocketError.TimedOut => FlowFailure.TimedOut,
-        SocketError.TooManyOpenSockets or SocketError.NoBufferSpaceAvailable or SocketError.AddressNotAvailable => FlowFailure.Overloaded,
-        _ => FlowFailure.Unreachable,
-    };
 
     private static async Task<FlowRefusal?> OutwardAsync(IDatagramFlow flow, IDatagramSocket socket, CancellationTokenSource idle, CancellationToken cancellationToken)
     {
@@ -121,5 +115,5 @@ public static class DatagramRelay
 
     /// <summary>A datagram socket's reset is an old ICMP "port unreachable": nobody listens.</summary>
     private static FlowRefusal Explain(SocketException e) =>
-        new(FailureOf(e) is var failure and not FlowFailure.Reset ? failure : FlowFailure.ConnectionRefused, e.Message);
+        new(FarSide.FailureOf(e) is var failure and not FlowFailure.Reset ? failure : FlowFailure.ConnectionRefused, e.Message);
 }

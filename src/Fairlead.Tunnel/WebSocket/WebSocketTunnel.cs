@@ -1,5 +1,6 @@
 using System.Net;
 using Fairlead.Contracts.Gateway;
+using Fairlead.Tunnel.Http;
 using Fairlead.Tunnel.Tls;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
@@ -21,18 +22,18 @@ public static class WebSocketTunnel
     /// <summary>Adds the transport that serves <see cref="WebSocketTunnelEndPoint"/>.</summary>
     public static IServiceCollection AddWebSocketTunnel(this IServiceCollection services)
     {
-        services.AddSingleton<WebSocketListenerFactory>();
-        services.AddSingleton<IConnectionListenerFactory>(s => s.GetRequiredService<WebSocketListenerFactory>());
+        services.AddSingleton<StreamListenerFactory<WebSocketTunnelEndPoint>>();
+        services.AddSingleton<IConnectionListenerFactory>(s => s.GetRequiredService<StreamListenerFactory<WebSocketTunnelEndPoint>>());
         return services;
     }
 
     /// <summary>Maps <c>GatewayApi.Tunnel</c>: each accepted WebSocket is one connection of the in-process endpoint. Needs <c>UseWebSockets</c>.</summary>
     public static void MapWebSocketTunnel(this IEndpointRouteBuilder endpoints)
     {
-        var factory = endpoints.ServiceProvider.GetRequiredService<WebSocketListenerFactory>();
+        var factory = endpoints.ServiceProvider.GetRequiredService<StreamListenerFactory<WebSocketTunnelEndPoint>>();
         endpoints.Map(GatewayApi.Tunnel, async context =>
         {
-            if (context.Features.Get<WebSocketConnection>() is not null)
+            if (context.Features.Get<StreamConnection>() is not null)
             {
                 // A tunnel in a tunnel serves nobody, and there would be no end to it.
                 context.Response.StatusCode = StatusCodes.Status400BadRequest;
@@ -53,14 +54,14 @@ public static class WebSocketTunnel
 
             using var socket = await context.WebSockets.AcceptWebSocketAsync();
             IPEndPoint? remote = context.Connection.RemoteIpAddress is { } address ? new(address, context.Connection.RemotePort) : null;
-            await using var connection = new WebSocketConnection(new WebSocketByteStream(socket), remote);
+            await using var connection = new StreamConnection(new WebSocketByteStream(socket), remote);
             if (context.Features.Get<StrangerLimit.Place>() is { } place)
             {
                 // What is inside tells whose the connection is: then both are no strangers' any more.
                 connection.Features.Set(place);
             }
 
-            await using (context.RequestAborted.UnsafeRegister(static c => ((WebSocketConnection)c!).Abort(), connection))
+            await using (context.RequestAborted.UnsafeRegister(static c => ((StreamConnection)c!).Abort(), connection))
             {
                 if (listener.TryOffer(connection))
                 {

@@ -5,7 +5,7 @@ using Fairlead.Linux.Namespaces;
 namespace Fairlead.Testbed.Clusters;
 
 /// <summary>Takes TCP connections into a host's network namespace, or out of it to what this process reaches. Ends, half-closes and resets travel.</summary>
-internal sealed class Relay : IAsyncDisposable
+public sealed class Relay : IAsyncDisposable
 {
     private readonly CancellationTokenSource _stop = new();
     private readonly Socket _listener;

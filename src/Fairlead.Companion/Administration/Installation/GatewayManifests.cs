@@ -14,6 +14,7 @@ internal static class GatewayManifests
 {
     private const string NamespacePlaceholder = "{{ .Release.Namespace }}";
     private const string WatchRole = "fairlead-gateway-watch";
+    private const string AgentRole = "fairlead-gateway-agents";
     private const string Rbac = "rbac.authorization.k8s.io/v1";
 
     private static readonly string[] ReadVerbs = ["get", "list", "watch"];
@@ -24,6 +25,7 @@ internal static class GatewayManifests
         .. FromChart("grants.yaml", ns),
         .. FromChart("rights.yaml", ns),
         .. WatchRights(values.Namespaces, ns),
+        .. values.Agents.Namespaces.Distinct().SelectMany(one => Grant("Role", AgentRole, one, ns, AgentRules())),
         ClientSettings(values, ns),
         Deployment(values, ns),
         DisruptionBudget(ns),
@@ -54,15 +56,24 @@ internal static class GatewayManifests
     {
         if (namespaces.Count == 0)
         {
-            return Grant("ClusterRole", null, ns, WatchRules(null));
+            return Grant("ClusterRole", WatchRole, null, ns, WatchRules(null));
         }
 
         var all = namespaces.Append(ns).Distinct().ToList();
-        var granted = all.SelectMany(one => Grant("Role", one, ns, WatchRules(null)));
+        var granted = all.SelectMany(one => Grant("Role", WatchRole, one, ns, WatchRules(null)));
 
         // What leads to the API server has to be known wherever services are served.
-        return all.Contains("default") ? granted : granted.Concat(Grant("Role", "default", ns, WatchRules("kubernetes")));
+        return all.Contains("default") ? granted : granted.Concat(Grant("Role", WatchRole, "default", ns, WatchRules("kubernetes")));
     }
+
+    /// <summary>To find a workload, to put a container into its pods, and to tell that what to do.</summary>
+    private static JsonArray AgentRules() =>
+    [
+        Rule("apps", ["deployments", "replicasets", "statefulsets"], null, "get"),
+        Rule("", ["pods"], null, "get", "list"),
+        Rule("", ["pods/ephemeralcontainers"], null, "patch"),
+        Rule("", ["pods/attach"], null, "get", "create"),
+    ];
 
     private static JsonArray WatchRules(string? name) =>
     [
@@ -70,7 +81,7 @@ internal static class GatewayManifests
         Rule("discovery.k8s.io", ["endpointslices"], name),
     ];
 
-    private static JsonObject Rule(string group, string[] resources, string? name)
+    private static JsonObject Rule(string group, string[] resources, string? name, params string[] verbs)
     {
         var rule = new JsonObject { ["apiGroups"] = new JsonArray(group), ["resources"] = Texts(resources) };
         if (name is not null)
@@ -78,17 +89,17 @@ internal static class GatewayManifests
             rule["resourceNames"] = new JsonArray(name);
         }
 
-        rule["verbs"] = Texts(ReadVerbs);
+        rule["verbs"] = Texts(verbs.Length > 0 ? verbs : ReadVerbs);
         return rule;
     }
 
-    private static IEnumerable<JsonObject> Grant(string kind, string? where, string gatewayNamespace, JsonArray rules)
+    private static IEnumerable<JsonObject> Grant(string kind, string name, string? where, string gatewayNamespace, JsonArray rules)
     {
-        var role = Object(Rbac, kind, WatchRole, where);
+        var role = Object(Rbac, kind, name, where);
         role["rules"] = rules;
         yield return role;
-        var binding = Object(Rbac, kind + "Binding", WatchRole, where);
-        binding["roleRef"] = new JsonObject { ["apiGroup"] = "rbac.authorization.k8s.io", ["kind"] = kind, ["name"] = WatchRole };
+        var binding = Object(Rbac, kind + "Binding", name, where);
+        binding["roleRef"] = new JsonObject { ["apiGroup"] = "rbac.authorization.k8s.io", ["kind"] = kind, ["name"] = name };
         binding["subjects"] = new JsonArray(new JsonObject { ["kind"] = "ServiceAccount", ["name"] = ClusterObjects.Gateway, ["namespace"] = gatewayNamespace });
         yield return binding;
     }
@@ -192,6 +203,7 @@ internal static class GatewayManifests
                 Variable("FAIRLEAD_ENDPOINTS", string.Join(',', values.Endpoints)),
                 Variable("FAIRLEAD_INGRESS_HOST", values.Ingress.Enabled ? values.Ingress.Host : ""),
                 Variable("FAIRLEAD_NAMESPACES", string.Join(',', values.Namespaces)),
+                Variable("FAIRLEAD_AGENT_NAMESPACES", string.Join(',', values.Agents.Namespaces)),
                 Variable("FAIRLEAD_SERVICE_SUBNETS", string.Join(',', values.Cluster.ServiceSubnets)),
                 Variable("FAIRLEAD_POD_SUBNETS", string.Join(',', values.Cluster.PodSubnets)),
                 Variable("FAIRLEAD_LOG_LEVEL", values.LogLevel),

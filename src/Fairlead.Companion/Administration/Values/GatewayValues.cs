@@ -61,11 +61,20 @@ internal sealed class GatewayValues
     [Value("How much the gateway logs.", Allowed = ["debug", "information", "warning", "error"])]
     public string LogLevel { get; set; } = "information";
 
+    [Value("Agents beside workloads: what leaves from a workload's pod (proxy-via) does by one.")]
+    public AgentValues Agents { get; set; } = new();
+
     [Value("Settings of every client; what a laptop sets itself wins. Changes reach connected laptops at once.")]
     public ClientValues Client { get; set; } = new();
 
     [Value("What every client is told of the cluster.")]
     public ClusterValues Cluster { get; set; } = new();
+}
+
+internal sealed class AgentValues
+{
+    [Value("The namespaces in whose pods the gateway may place an agent, by a Role in each; they must exist. It is a powerful right (whoever has it can act as any service account there). Empty: none.", ValueForm.Label)]
+    public IReadOnlyList<string> Namespaces { get; set; } = [];
 }
 
 internal sealed class ImageValues

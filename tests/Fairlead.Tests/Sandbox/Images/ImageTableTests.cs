@@ -6,7 +6,7 @@ public sealed class ImageTableTests
 {
     private static readonly Dictionary<string, string> Variables = new()
     {
-        ["scripts"] = "/s", ["gatewayProgram"] = "fairlead-gateway", ["gatewayDirectory"] = "/g", ["dotnet"] = "/d",
+        ["scripts"] = "/s", ["gatewayProgram"] = "fairlead-gateway", ["gatewayDirectory"] = "/g", ["agentDirectory"] = "/a", ["dotnet"] = "/d",
     };
 
     [Theory]

@@ -3,23 +3,25 @@ using System.Net;
 using System.Threading.Channels;
 using Microsoft.AspNetCore.Connections;
 
-namespace Fairlead.Tunnel.WebSocket;
+namespace Fairlead.Tunnel.Http;
 
-/// <summary>A Kestrel transport whose connections are WebSockets that the same Kestrel accepted: TLS and HTTP/2 run inside them as on any socket.</summary>
-internal sealed class WebSocketListenerFactory : IConnectionListenerFactory, IConnectionListenerFactorySelector
+/// <summary>A Kestrel transport whose connections are byte streams that somebody else made: TLS and HTTP/2 run on them as on any socket.</summary>
+/// <typeparam name="TEndPoint">The kind of endpoint that it serves.</typeparam>
+internal sealed class StreamListenerFactory<TEndPoint> : IConnectionListenerFactory, IConnectionListenerFactorySelector
+    where TEndPoint : EndPoint
 {
-    public WebSocketListener? Listener { get; private set; }
+    public StreamListener? Listener { get; private set; }
 
-    public bool CanBind(EndPoint endpoint) => endpoint is WebSocketTunnelEndPoint;
+    public bool CanBind(EndPoint endpoint) => endpoint is TEndPoint;
 
     public ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default)
     {
-        Listener = new WebSocketListener(endpoint);
+        Listener = new StreamListener(endpoint);
         return ValueTask.FromResult<IConnectionListener>(Listener);
     }
 }
 
-internal sealed class WebSocketListener(EndPoint endpoint) : IConnectionListener
+internal sealed class StreamListener(EndPoint endpoint) : IConnectionListener
 {
     /// <summary>Kestrel accepts at once; more than this waiting means that it has stopped.</summary>
     private const int Backlog = 512;
@@ -43,15 +45,15 @@ internal sealed class WebSocketListener(EndPoint endpoint) : IConnectionListener
     public ValueTask DisposeAsync() => UnbindAsync();
 }
 
-/// <summary>One WebSocket as a connection of Kestrel.</summary>
-internal sealed class WebSocketConnection : ConnectionContext, IDuplexPipe
+/// <summary>One stream as a connection of Kestrel. Owns it.</summary>
+internal sealed class StreamConnection : ConnectionContext, IDuplexPipe
 {
     private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _gone = new();
-    private readonly WebSocketByteStream _stream;
+    private readonly Stream _stream;
     private int _disposed;
 
-    public WebSocketConnection(WebSocketByteStream stream, IPEndPoint? remote)
+    public StreamConnection(Stream stream, EndPoint? remote)
     {
         _stream = stream;
         RemoteEndPoint = remote;

@@ -1,0 +1,119 @@
+using Fairlead.Contracts.Errors;
+using Fairlead.Contracts.Gateway;
+using Fairlead.EndToEnd.Tests.Harness;
+using Fairlead.Testbed;
+using Fairlead.Tunnel;
+
+namespace Fairlead.EndToEnd.Tests.Connect;
+
+/// <summary>Flows that leave from a pod of a workload (<c>--proxy-via</c>): what only that pod reaches is reached.</summary>
+public sealed class ExitTests(SharedCluster shared) : ClusterTest(shared)
+{
+    /// <summary>Answers each connection and datagram on the pod's loopback with the pod's name.</summary>
+    private const string Inner = """
+        import os, socket, threading
+        def datagrams():
+            server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); server.bind(("127.0.0.1", 9101))
+            while True: server.sendto(os.uname().nodename.encode(), server.recvfrom(65536)[1])
+        threading.Thread(target=datagrams, daemon=True).start()
+        server = socket.create_server(("127.0.0.1", 9100))
+        while True:
+            connection = server.accept()[0]; connection.sendall(os.uname().nodename.encode()); connection.close()
+        """;
+
+    [Fact]
+    public async Task Exit_reaches_the_loopback_of_a_pod_and_moves_to_another_when_that_goes()
+    {
+        Need(ClusterFeature.Python);
+        await Cluster.ApplyAsync(Deployment("inner"));
+        (await Cluster.KubectlAsync("rollout", "status", "-n", "shop", "deploy/inner", "--timeout=60s")).ShouldSucceed();
+        await Cluster.ApplyAsync(Grant("probe-exit", "inner"));
+        await using var probe = await GatewayProbe.JoinAsync(Cluster, "probe-exit", "shop");
+        var via = "";
+        await Shell.EventuallyAsync("the grant counts", async () =>
+        {
+            try
+            {
+                via = (await probe.CheckExitAsync("shop", "inner")).Via;
+                return true;
+            }
+            catch (FairleadException e) when (e.Error.Code == "exit-denied")
+            {
+                return false;
+            }
+        });
+        via.ShouldBe("shop/deployment/inner");
+        var first = await PodAsync("inner");
+        (await probe.TalkAsync("127.0.0.1", 9100, "", via)).ShouldBe((first, FlowFailure.None));
+        (await probe.SendAsync(TransportProtocol.Udp, "127.0.0.1", 9101, [1], via)).Answer.ShouldBe(System.Text.Encoding.ASCII.GetBytes(first));
+
+        // Refused there is refused here; what the subject may not reach otherwise it may not reach this way.
+        (await probe.TalkAsync("127.0.0.1", 9102, "", via)).Failure.ShouldBe(FlowFailure.ConnectionRefused);
+        (await probe.SendAsync(TransportProtocol.Udp, "127.0.0.1", 9102, [1], via)).Failure.ShouldBe(FlowFailure.ConnectionRefused);
+        (await probe.TalkAsync("169.254.169.254", 80, "", via)).Failure.ShouldBe(FlowFailure.Denied);
+
+        // One agent for all of that, with no right that a container under "restricted" can't have.
+        var containers = (await Cluster.KubectlAsync("get", "pod", "-n", "shop", first, "-o", "jsonpath={.spec.ephemeralContainers[*].name}")).Text.Split(' ');
+        containers.Length.ShouldBeInRange(1, 2); // of each replica of the gateway that a flow came to
+        (await Cluster.KubectlAsync("get", "pod", "-n", "shop", first, "-o", "jsonpath={.spec.ephemeralContainers[0].securityContext.capabilities}")).Text.ShouldBe("""{"drop":["ALL"]}""");
+
+        (await Cluster.KubectlAsync("delete", "pod", "-n", "shop", first)).ShouldSucceed();
+        (await Cluster.KubectlAsync("rollout", "status", "-n", "shop", "deploy/inner", "--timeout=60s")).ShouldSucceed();
+        await Shell.EventuallyAsync("another pod is the exit", async () => (await probe.TalkAsync("127.0.0.1", 9100, "", via)).Answer is { } name && name != first);
+        (await Cluster.KubectlAsync("delete", "deployment/inner", "-n", "shop", "--wait=false")).ShouldSucceed();
+    }
+
+    [Fact]
+    public async Task Exit_that_can_t_be_is_refused_with_the_reason_before_anything_is_placed()
+    {
+        await Cluster.ApplyAsync(Grant("probe-none", "*"));
+        await using var probe = await GatewayProbe.JoinAsync(Cluster, "probe-none", "shop");
+        await Shell.EventuallyAsync("the grant counts", async () => await CodeAsync(probe, "shop", "nothing") == "workload-unknown");
+        (await CodeAsync(probe, "shop", "statefulset/frontend")).ShouldBe("workload-unknown");
+        (await CodeAsync(probe, "shop", "daemonset/frontend")).ShouldBe("workload-invalid");
+        (await CodeAsync(probe, "shop", "../frontend")).ShouldBe("workload-invalid");
+        (await CodeAsync(probe, "kube-system", "coredns")).ShouldBe("exit-denied");
+        (await probe.TalkAsync("127.0.0.1", 80, "", "kube-system/deployment/coredns")).Failure.ShouldBe(FlowFailure.Denied);
+        (await probe.TalkAsync("127.0.0.1", 80, "", "shop/deployment/nothing")).Failure.ShouldBe(FlowFailure.Unreachable);
+        (await CodeAsync(probe, "shop", "frontend")).ShouldBeNull();
+        (await Cluster.KubectlAsync("get", "pods", "-n", "shop", "-l", "app.kubernetes.io/name=frontend", "-o", "jsonpath={.items[*].spec.ephemeralContainers}")).Text.ShouldBeEmpty();
+    }
+
+    private static async Task<string?> CodeAsync(GatewayProbe probe, string ns, string workload)
+    {
+        try
+        {
+            await probe.CheckExitAsync(ns, workload);
+            return null;
+        }
+        catch (FairleadException e)
+        {
+            return e.Error.Code;
+        }
+    }
+
+    private async Task<string> PodAsync(string app) => (await Cluster.KubectlAsync("get", "pods", "-n", "shop", "-l", "app=" + app, "-o", "jsonpath={.items[0].metadata.name}")).Text;
+
+    private static string Grant(string user, string workload) => $$"""
+        apiVersion: fairlead.dev/v1alpha1
+        kind: Grant
+        metadata: { name: {{user}}-attach, namespace: fairlead }
+        spec: { subjects: ["invite:{{user}}"], rules: [ { namespaces: [shop], services: ["{{workload}}"], verbs: [attach] } ] }
+        """;
+
+    private string Deployment(string name) => $$"""
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata: { name: {{name}}, namespace: shop }
+        spec:
+          selector: { matchLabels: { app: {{name}} } }
+          template:
+            metadata: { labels: { app: {{name}} } }
+            spec:
+              terminationGracePeriodSeconds: 1
+              containers:
+              - name: inner
+                image: "{{Cluster.PythonImage}}"
+                command: [python3, -c, {{System.Text.Json.JsonSerializer.Serialize(Inner)}}]
+        """;
+}
