@@ -8,7 +8,7 @@ using Fairlead.Kubernetes;
 namespace Fairlead.Companion.Hosting;
 
 /// <summary>
-/// Bytes between the daemon and a port of a gateway's pod. Each carrier is a WebSocket of its own, because within one there is no flow control between
+/// Bytes between the daemon and a port of a gateway's pod. Each carrier is a connection to the API server of its own, because within one there is no flow control between
 /// ports; and it lasts, because closing one costs the node a second of waiting for the other direction. The bytes are the daemon's TLS: nothing
 /// of them can be read here.
 /// </summary>
@@ -17,11 +17,11 @@ internal static class PortForwardCarrier
     /// <summary>Several TLS records at a time.</summary>
     private const int BufferSize = 64 * 1024;
 
-    /// <summary>Returns once the pod's node has taken the connection; the session is the caller's.</summary>
+    /// <summary>Returns once the pod's node has taken the connection; the stream is the caller's.</summary>
     /// <exception cref="FairleadException">There is no pod to connect to.</exception>
     /// <exception cref="KubernetesException">The API server refused or doesn't answer.</exception>
-    public static async Task<PortForwardSession> OpenAsync(KubernetesClient client, OpenCarrier wanted, CancellationToken cancellationToken) =>
-        await client.PortForwardAsync(wanted.Cluster.Namespace, wanted.Pod ?? await FindAsync(client, wanted.Cluster.Namespace, cancellationToken), [wanted.Port], cancellationToken);
+    public static async Task<Stream> OpenAsync(KubernetesClient client, OpenCarrier wanted, CancellationToken cancellationToken) =>
+        await client.ConnectPodAsync(wanted.Cluster.Namespace, wanted.Pod ?? await FindAsync(client, wanted.Cluster.Namespace, cancellationToken), wanted.Port, cancellationToken);
 
     /// <summary>Copies both ways until either side ends.</summary>
     /// <returns>Why it ended; null when either side closed it.</returns>

@@ -160,11 +160,11 @@ internal sealed partial class RunningCompanion(DaemonSocket daemon, ClusterClien
     private async Task CarryAsync(long id, OpenCarrier wanted, CancellationToken cancellationToken)
     {
         var client = clusters.Of(wanted.Cluster);
-        await using var session = await PortForwardCarrier.OpenAsync(client, wanted, cancellationToken);
+        await using var pod = await PortForwardCarrier.OpenAsync(client, wanted, cancellationToken);
         await using var stream = await daemon.UpgradeAsync(
             $"{CompanionApi.Carriers}/{id.ToString(CultureInfo.InvariantCulture)}", CompanionApi.CarrierProtocol, client.Connection.Server.GetLeftPart(UriPartial.Authority), cancellationToken);
         LogCarrier(id, wanted.Pod ?? "any pod", wanted.Port);
-        if (await PortForwardCarrier.RelayAsync(stream, session.Ports[0].Stream, cancellationToken) is { } reason)
+        if (await PortForwardCarrier.RelayAsync(stream, pod, cancellationToken) is { } reason)
         {
             LogCarrierBroke(id, reason);
         }

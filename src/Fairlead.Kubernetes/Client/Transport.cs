@@ -50,15 +50,30 @@ internal sealed class Transport(ClusterConnection connection, TimeProvider time)
 
     /// <summary>Opens a WebSocket with the same TLS, proxy and credentials.</summary>
     /// <exception cref="KubernetesException">Refused, with the server's Status, or no answer.</exception>
-    public async Task<WebSocket> UpgradeAsync(string path, IReadOnlyList<string> protocols, CancellationToken cancellationToken)
+    public Task<WebSocket> UpgradeAsync(string path, IReadOnlyList<string> protocols, CancellationToken cancellationToken)
     {
         var request = new ApiRequest(HttpMethod.Get, path);
+        return AuthenticatedAsync(credential => UpgradeOnceAsync(request, protocols, credential, cancellationToken), cancellationToken);
+    }
+
+    /// <summary>Opens a connection that changes its protocol after a POST (RFC 9110 §7.8), with the same TLS, proxy and credentials.</summary>
+    /// <param name="protocol">As the header Upgrade has it.</param>
+    /// <param name="agreed">A header that says more about it, and must be in the answer, too.</param>
+    /// <exception cref="KubernetesException">Refused, with the server's Status, or no answer.</exception>
+    public Task<Stream> UpgradeAsync(string path, string protocol, (string Name, string Value) agreed, CancellationToken cancellationToken)
+    {
+        var request = new ApiRequest(HttpMethod.Post, path);
+        return AuthenticatedAsync(credential => UpgradeOnceAsync(request, protocol, agreed, credential, cancellationToken), cancellationToken);
+    }
+
+    private async Task<T> AuthenticatedAsync<T>(Func<Credential, Task<T>> action, CancellationToken cancellationToken)
+    {
         for (var refreshed = false; ; refreshed = true)
         {
             var credential = await connection.Credentials.GetAsync(time, cancellationToken);
             try
             {
-                return await UpgradeOnceAsync(request, protocols, credential, cancellationToken);
+                return await action(credential);
             }
             catch (KubernetesException e) when (e.Code == 401 && !refreshed && connection.Credentials.Reject(credential))
             {
@@ -122,6 +137,32 @@ internal sealed class Transport(ClusterConnection connection, TimeProvider time)
         }
     }
 
+    private async Task<Stream> UpgradeOnceAsync(
+        ApiRequest request, string protocol, (string Name, string Value) agreed, Credential credential, CancellationToken cancellationToken)
+    {
+        using var message = new HttpRequestMessage(request.Method, Url(request.Path)) { Version = HttpVersion.Version11, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
+        message.Headers.Connection.Add("Upgrade");
+        message.Headers.TryAddWithoutValidation("Upgrade", protocol);
+        message.Headers.Add(agreed.Name, agreed.Value);
+        AddHeaders(message, credential);
+        return await AnsweredAsync(request, async stop =>
+        {
+            var response = await Invoker(credential.Certificate).SendAsync(message, stop);
+            if (response.StatusCode == HttpStatusCode.SwitchingProtocols && response.Headers.TryGetValues(agreed.Name, out var values) && values.Contains(agreed.Value))
+            {
+                // Disposing the stream ends the connection, which is all that the response holds.
+                return await response.Content.ReadAsStreamAsync(stop);
+            }
+
+            using (response)
+            {
+                throw response.StatusCode == HttpStatusCode.SwitchingProtocols
+                    ? new KubernetesException((int)response.StatusCode, KubernetesException.Malformed, $"{request.Title}: the server changed to {protocol} and not to {agreed.Value}")
+                    : await ResponseBody.ReadFailureAsync(request.Title, response, limit: default, stop);
+            }
+        }, cancellationToken);
+    }
+
     private async Task<HttpResponseMessage> SendOnceAsync(ApiRequest request, Credential credential, CancellationToken cancellationToken)
     {
         using var message = new HttpRequestMessage(request.Method, Url(request.Path))
@@ -136,11 +177,17 @@ internal sealed class Transport(ClusterConnection connection, TimeProvider time)
             message.Content = new ByteArrayContent(request.Body) { Headers = { ContentType = new MediaTypeHeaderValue(request.ContentType) } };
         }
 
+        return await AnsweredAsync(request, stop => Invoker(credential.Certificate).SendAsync(message, stop), cancellationToken);
+    }
+
+    /// <summary>Within the request's time; every failure to get an answer is told as one.</summary>
+    private async Task<T> AnsweredAsync<T>(ApiRequest request, Func<CancellationToken, Task<T>> send, CancellationToken cancellationToken)
+    {
         using var limit = new CancellationTokenSource(request.Timeout, time);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
         try
         {
-            return await Invoker(credential.Certificate).SendAsync(message, stop.Token);
+            return await send(stop.Token);
         }
         catch (HttpRequestException e)
         {

@@ -68,15 +68,35 @@ public sealed class PodStreamTests(SharedCluster shared) : ClusterTest(shared)
 
         await using (var session = await client.PortForwardAsync("shop", echo, [8080], Limit.Token))
         {
-            var stream = session.Ports[0].Stream;
-            var back = new byte[_megabyte.Length];
-            await Task.WhenAll(stream.WriteAsync(_megabyte, Limit.Token).AsTask(), stream.ReadExactlyAsync(back, Limit.Token).AsTask());
-            back.ShouldBe(_megabyte);
+            await EchoAsync(session.Ports[0].Stream);
         }
 
-        await using var shut = await client.PortForwardAsync("shop", echo, [9], Limit.Token);
-        (await Should.ThrowAsync<IOException>(async () => await shut.Ports[0].Stream.ReadExactlyAsync(new byte[1], Limit.Token))).Message.ShouldContain("refused");
+        await using (var shut = await client.PortForwardAsync("shop", echo, [9], Limit.Token))
+        {
+            await RefusedAsync(shut.Ports[0].Stream);
+        }
+
+        // By SPDY, where the server speaks it.
+        await using (var stream = await client.ConnectPodAsync("shop", echo, 8080, Limit.Token))
+        {
+            await EchoAsync(stream);
+        }
+
+        await using (var shut = await client.ConnectPodAsync("shop", echo, 9, Limit.Token))
+        {
+            await RefusedAsync(shut);
+        }
     }
+
+    private static async Task EchoAsync(Stream stream)
+    {
+        var back = new byte[_megabyte.Length];
+        await Task.WhenAll(stream.WriteAsync(_megabyte, Limit.Token).AsTask(), stream.ReadExactlyAsync(back, Limit.Token).AsTask());
+        back.ShouldBe(_megabyte);
+    }
+
+    private static async Task RefusedAsync(Stream stream) =>
+        (await Should.ThrowAsync<IOException>(async () => await stream.ReadExactlyAsync(new byte[1], Limit.Token))).Message.ShouldContain("refused");
 
     private static async Task<string> ReadAsync(Stream stream)
     {

@@ -92,8 +92,8 @@ internal sealed class Inspection(KubernetesClient client, string ns)
         limit.CancelAfter(StatusTimeout);
         try
         {
-            await using var session = await client.PortForwardAsync(ns, pod.Metadata.Name!, [port.Value], limit.Token);
-            using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false, ConnectCallback = (_, _) => ValueTask.FromResult(session.Ports[0].Stream) })
+            await using var stream = await client.ConnectPodAsync(ns, pod.Metadata.Name!, port.Value, limit.Token);
+            using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false, ConnectCallback = (_, _) => ValueTask.FromResult(stream) })
             {
                 BaseAddress = new Uri("http://gateway"),
                 MaxResponseContentBufferSize = MaxStatus,
