@@ -15,10 +15,14 @@ internal sealed class TunNamespace : IAsyncDisposable
     public const int Prohibited = 4;
 
     private readonly CancellationTokenSource stopping = new();
+    private readonly Func<IPEndPoint, CaptureRefusal?> judge;
     private readonly Task serving;
 
-    public TunNamespace(int mtu = 1500, Func<ITunConnection, Socket, Task>? serve = null)
+    /// <param name="serve">Serves a connection; echo otherwise.</param>
+    /// <param name="judge">Says what is refused; the ports above otherwise.</param>
+    public TunNamespace(int mtu = 1500, Func<ITunConnection, Socket, Task>? serve = null, Func<IPEndPoint, CaptureRefusal?>? judge = null)
     {
+        this.judge = judge ?? Judge;
         Tun = Inside.Inside(() => Inside.Host.OpenTunAsync(TunOptions.Default with { Mtu = mtu }, CancellationToken.None));
         Inside.Run("ip", "route", "add", "10.96.0.0/16", "dev", Tun.Device.Name);
         Inside.Run("ip", "-6", "route", "add", "fd96::/64", "dev", Tun.Device.Name);
@@ -65,6 +69,15 @@ internal sealed class TunNamespace : IAsyncDisposable
         socket.Shutdown(SocketShutdown.Send);
     }
 
+    private static CaptureRefusal? Judge(IPEndPoint destination) => destination.Port switch
+    {
+        Refused => CaptureRefusal.Refused,
+        Filtered => CaptureRefusal.Silence,
+        Unreachable => CaptureRefusal.Unreachable,
+        Prohibited => CaptureRefusal.Prohibited,
+        _ => null,
+    };
+
     private async Task ServeAsync(Func<ITunConnection, Socket, Task> serve)
     {
         var running = new ConcurrentBag<Task>();
@@ -85,20 +98,10 @@ internal sealed class TunNamespace : IAsyncDisposable
 
     private async Task AnswerAsync(ITunConnection connection, Func<ITunConnection, Socket, Task> serve)
     {
-        switch (connection.Destination.Port)
+        if (judge(connection.Destination) is { } refusal)
         {
-            case Refused:
-                connection.Refuse(CaptureRefusal.Refused);
-                return;
-            case Filtered:
-                connection.Refuse(CaptureRefusal.Silence);
-                return;
-            case Unreachable:
-                connection.Refuse(CaptureRefusal.Unreachable);
-                return;
-            case Prohibited:
-                connection.Refuse(CaptureRefusal.Prohibited);
-                return;
+            connection.Refuse(refusal);
+            return;
         }
 
         try

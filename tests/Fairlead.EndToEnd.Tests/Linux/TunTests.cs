@@ -60,6 +60,114 @@ public sealed class TunTests
         await Should.ThrowAsync<SocketException>(connecting);
     }
 
+    [Fact]
+    public async Task Scan_shows_which_ports_are_open()
+    {
+        await using var tun = new TunNamespace(judge: destination => destination.Port is 80 or 443 ? null : CaptureRefusal.Refused);
+        var open = new List<int>();
+        for (var port = 1; port <= 500; port++)
+        {
+            if (await ConnectAsync(tun, "10.96.0.10", port) is not SocketError.ConnectionRefused and var result)
+            {
+                result.ShouldBe(SocketError.Success);
+                open.Add(port);
+            }
+        }
+
+        open.ShouldBe([80, 443]);
+    }
+
+    [Fact]
+    public async Task Reset_of_either_end_reaches_the_other()
+    {
+        var served = new TaskCompletionSource<Socket>();
+        await using var tun = new TunNamespace(serve: async (connection, socket) =>
+        {
+            if (connection.Destination.Port == 80)
+            {
+                socket.LingerState = new LingerOption(true, 0);
+                return;
+            }
+
+            var failure = await Should.ThrowAsync<SocketException>(async () => await socket.ReceiveAsync(new byte[1]));
+            failure.SocketErrorCode.ShouldBe(SocketError.ConnectionReset);
+            served.SetResult(socket);
+        });
+        using var first = tun.Tcp();
+        await first.ConnectAsync(TunNamespace.Service, 80, Cancel);
+        (await Should.ThrowAsync<SocketException>(async () => await first.ReceiveAsync(new byte[1], Cancel))).SocketErrorCode.ShouldBe(SocketError.ConnectionReset);
+        var second = tun.Tcp();
+        await second.ConnectAsync(TunNamespace.Service, 81, Cancel);
+        second.LingerState = new LingerOption(true, 0);
+        second.Dispose();
+        await served.Task.WaitAsync(Cancel);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("-R")]
+    public async Task Iperf_runs_through_the_device(string direction)
+    {
+        TunNamespace? relaying = null;
+        await using var tun = new TunNamespace(serve: (connection, socket) => RelayAsync(relaying!, socket, connection.Destination.Port));
+        relaying = tun;
+        using var server = tun.Start("iperf3", "-s", "-1", "-p", "5201", "--forceflush");
+        while (await server.StandardOutput.ReadLineAsync(Cancel) is { } line && !line.Contains("Server listening"))
+        {
+        }
+
+        using var client = tun.Start("iperf3", [.. new[] { "-J", "-c", "10.96.0.10", "-p", "5201", "-t", "1", direction }.Where(argument => argument.Length > 0)]);
+        using var result = System.Text.Json.JsonDocument.Parse(await client.StandardOutput.ReadToEndAsync(Cancel));
+        result.RootElement.GetProperty("end").GetProperty("sum_received").GetProperty("bytes").GetInt64().ShouldBeGreaterThan(1_000_000);
+        await server.WaitForExitAsync(Cancel);
+    }
+
+    [Fact]
+    public async Task Curl_gets_its_page()
+    {
+        await using var tun = new TunNamespace(serve: async (_, socket) =>
+        {
+            await socket.ReceiveAsync(new byte[4096]);
+            await socket.SendAsync("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"u8.ToArray());
+            socket.Shutdown(SocketShutdown.Send);
+        });
+        tun.Inside.Run("curl", "-sS", "--max-time", "20", "http://10.96.0.10/").ShouldBe("hello");
+        tun.Inside.Run("curl", "-sS", "--max-time", "20", "http://[fd96::10]/").ShouldBe("hello");
+    }
+
+    /// <summary>To the namespace's loopback.</summary>
+    private static async Task RelayAsync(TunNamespace tun, Socket socket, int port)
+    {
+        using var far = tun.Tcp();
+        await far.ConnectAsync(IPAddress.Loopback, port, Cancel);
+        await Task.WhenAll(CopyAsync(socket, far), CopyAsync(far, socket));
+    }
+
+    private static async Task CopyAsync(Socket from, Socket to)
+    {
+        try
+        {
+            var buffer = new byte[128 * 1024];
+            int count;
+            while ((count = await from.ReceiveAsync(buffer, Cancel)) > 0)
+            {
+                for (var rest = buffer.AsMemory(0, count); !rest.IsEmpty;)
+                {
+                    rest = rest[await to.SendAsync(rest, Cancel)..];
+                }
+            }
+
+            to.Shutdown(SocketShutdown.Send);
+        }
+        catch
+        {
+            // The other direction must not wait for an end that never comes.
+            from.Dispose();
+            to.Dispose();
+            throw;
+        }
+    }
+
     private static async Task<SocketError> ConnectAsync(TunNamespace tun, string address, int port)
     {
         var destination = new IPEndPoint(IPAddress.Parse(address), port);
