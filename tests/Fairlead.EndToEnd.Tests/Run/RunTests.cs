@@ -15,11 +15,11 @@ public sealed class RunTests(SharedCluster cluster) : ClusterTest(cluster)
 
         (await dev.RunScriptAsync("""
             set -e
-            for name in frontend.shop frontend.shop.svc frontend.shop.svc.cluster.local; do curl -sS --max-time 10 http://$name/healthz; echo; done
+            for name in frontend.shop frontend.shop.svc frontend.shop.svc.cluster.local; do curl -sS --max-time 10 http://$name/healthz; done
             address=$(getent ahostsv4 frontend.shop | head -n1 | cut -d' ' -f1)
-            curl -sS --max-time 10 http://$address/healthz; echo
+            curl -sS --max-time 10 http://$address/healthz
             exec 3<>/dev/udp/quotes.shop/17; echo please >&3; timeout 10 dd bs=600 count=1 status=none <&3 | grep -q . && echo quoted
-            ping -c1 -W10 $(getent ahostsv4 redis-0.redis.shop | head -n1 | cut -d' ' -f1) > /dev/null && echo alive
+            ping -c1 -W10 $(getent ahostsv4 postgres-0.postgres.shop | head -n1 | cut -d' ' -f1) > /dev/null && echo alive
             """)).Text.Split('\n').ShouldBe(["ok", "ok", "ok", "ok", "quoted", "alive"]);
     }
 
@@ -37,7 +37,7 @@ public sealed class RunTests(SharedCluster cluster) : ClusterTest(cluster)
     {
         var (_, dev) = await NewDeveloperAsync();
 
-        var outcome = (await dev.RunScriptAsync("curl -sS --max-time 10 http://frontend.shop/healthz; echo; getent hosts redis.shop.svc; getent ahostsv4 frontend.shop", "--consume", "shop/frontend")).ShouldSucceed();
+        var outcome = (await dev.RunScriptAsync("curl -sS --max-time 10 http://frontend.shop/healthz; getent hosts redis.shop.svc; getent ahostsv4 frontend.shop", "--consume", "shop/frontend")).ShouldSucceed();
         outcome.Output.ShouldStartWith("ok\n247.");
         outcome.Output.ShouldNotContain("redis");
     }
@@ -66,6 +66,7 @@ public sealed class RunTests(SharedCluster cluster) : ClusterTest(cluster)
     public async Task Host_is_untouched_while_a_command_runs_and_nothing_is_left_after()
     {
         var (laptop, dev) = await NewDeveloperAsync();
+        await Shell.EventuallyAsync("the addresses have settled", async () => !(await laptop.Host.RunAsync("ip", "address")).Text.Contains("tentative"));
         var before = await SnapshotAsync(laptop);
 
         using var run = dev.Start(Programs.Fairlead, "run", "--", "sh", "-c", "echo begun; exec cat");
@@ -94,13 +95,13 @@ public sealed class RunTests(SharedCluster cluster) : ClusterTest(cluster)
     public async Task Command_whose_carrier_is_killed_goes_on_without_a_network()
     {
         var (laptop, dev) = await NewDeveloperAsync();
-        using var run = dev.Start(Programs.Fairlead, "run", "--", "bash", "-c", "echo begun; read; ip route | grep -c default; curl -s --max-time 5 http://198.18.0.2/; echo $?; exit 3");
+        using var run = dev.Start(Programs.Fairlead, "run", "--", "bash", "-c", "echo begun; read; while ip route | grep -q default; do sleep 0.1; done; curl -s --max-time 5 http://198.18.0.2/; echo $?; exit 3");
         (await run.StandardOutput.ReadLineAsync(Limit.Token)).ShouldBe("begun");
 
         (await laptop.Host.RunAsync("pkill", "-9", "-f", "fairlead run-carry")).ShouldSucceed();
         await NothingRunsAsync(laptop);
         await run.StandardInput.WriteLineAsync();
-        (await run.StandardOutput.ReadToEndAsync(Limit.Token)).ShouldBe("0\n7\n");
+        (await run.StandardOutput.ReadToEndAsync(Limit.Token)).ShouldBe("7\n");
         await run.WaitForExitAsync(Limit.Token);
         run.ExitCode.ShouldBe(3);
     }
@@ -111,7 +112,7 @@ public sealed class RunTests(SharedCluster cluster) : ClusterTest(cluster)
         var (_, dev) = await NewDeveloperAsync();
 
         // script(1) makes a terminal, and what is typed there reaches the command as signals.
-        using var terminal = dev.Start("script", "--quiet", "--return", "--flush", "--command", $"{Programs.Fairlead} run -- bash -c 'trap \"echo interrupted; exit 42\" INT; test -t 0 && echo begun; while :; do sleep 0.1; done'", "/dev/null");
+        using var terminal = dev.Start("script", "--quiet", "--return", "--flush", "--command", $"exec {Programs.Fairlead} run -- bash -c 'trap \"echo interrupted; exit 42\" INT; test -t 0 && echo begun; while :; do sleep 0.1; done'", "/dev/null");
         for (string? line = ""; !line.Contains("begun", StringComparison.Ordinal);)
         {
             line = await terminal.StandardOutput.ReadLineAsync(Limit.Token) ?? throw new EndOfStreamException("the terminal ended");
@@ -139,7 +140,7 @@ public sealed class RunTests(SharedCluster cluster) : ClusterTest(cluster)
         server.Listen();
         var answering = AnswerAsync(server);
 
-        (await dev.RunScriptAsync("timeout 10 cat < /dev/tcp/10.99.0.5/80; timeout 10 cat < /dev/tcp/10.99.0.5/81 || echo refused; curl -sS --max-time 10 http://frontend.shop/healthz; echo"))
+        (await dev.RunScriptAsync("timeout 10 cat < /dev/tcp/10.99.0.5/80; timeout 10 cat < /dev/tcp/10.99.0.5/81 || echo refused; curl -sS --max-time 10 http://frontend.shop/healthz"))
             .Text.Split('\n').ShouldBe(["office", "refused", "ok"]);
         server.Dispose();
         await answering;
@@ -184,7 +185,7 @@ public sealed class RunTests(SharedCluster cluster) : ClusterTest(cluster)
         foreach (var run in new[] { first, second })
         {
             await run.StandardInput.WriteLineAsync();
-            (await run.StandardOutput.ReadToEndAsync(Limit.Token)).ShouldBe("ok");
+            (await run.StandardOutput.ReadToEndAsync(Limit.Token)).ShouldBe("ok\n");
         }
     }
 
@@ -223,7 +224,7 @@ public sealed class RunTests(SharedCluster cluster) : ClusterTest(cluster)
         "ip -d address; ip route show table all; ip -6 route show table all; ip rule; nft list ruleset; sha256sum /etc/hosts /etc/resolv.conf /etc/nsswitch.conf; ls /run /run/netns; cat /proc/mounts; ss -Hltn; sysctl -a 2>/dev/null | grep -E '^net.*(forward|rp_filter|ping_group)'")).Text;
 
     private static Task NothingRunsAsync(Laptop laptop) =>
-        Shell.EventuallyAsync("nothing of it runs any more", async () => (await laptop.Host.RunAsync("pgrep", "-f", "fairlead run")).ExitCode == 1);
+        Shell.EventuallyAsync("nothing of it runs any more", async () => (await laptop.Host.RunAsync("pgrep", "-f", "fairlead run-carry")).ExitCode == 1);
 
     private static async Task AnswerAsync(Socket server)
     {
