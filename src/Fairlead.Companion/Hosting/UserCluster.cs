@@ -18,8 +18,7 @@ public sealed class UserCluster : IUserCluster
         return ExplainAsync(async () =>
         {
             var client = clusters.Of(wanted.Cluster);
-            var session = await PortForwardCarrier.OpenAsync(client, wanted, cancellationToken);
-            return ((Stream)new SessionStream(session), UrlOf(client));
+            return (await PortForwardCarrier.OpenAsync(client, wanted, cancellationToken), UrlOf(client));
         });
     }
 
@@ -47,52 +46,6 @@ public sealed class UserCluster : IUserCluster
         catch (KubernetesException e)
         {
             throw ClusterErrors.Explain(e);
-        }
-    }
-
-    /// <summary>The bytes of a session's only port; disposing it ends the session.</summary>
-    private sealed class SessionStream(PortForwardSession session) : Stream
-    {
-        private readonly Stream inner = session.Ports[0].Stream;
-
-        public override bool CanRead => true;
-
-        public override bool CanWrite => true;
-
-        public override bool CanSeek => false;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position
-        {
-            get => throw new NotSupportedException();
-            set => throw new NotSupportedException();
-        }
-
-        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => inner.ReadAsync(buffer, cancellationToken);
-
-        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) => inner.WriteAsync(buffer, cancellationToken);
-
-        public override Task FlushAsync(CancellationToken cancellationToken) => inner.FlushAsync(cancellationToken);
-
-        public override void Flush()
-        {
-            // Whoever has something to flush does it asynchronously.
-        }
-
-        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException("asynchronous only");
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException("asynchronous only");
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        /// <summary>Not waited for where the caller can't wait: it ends within a second and never fails.</summary>
-        protected override void Dispose(bool disposing)
-        {
-            _ = session.DisposeAsync().AsTask();
-            base.Dispose(disposing);
         }
     }
 }

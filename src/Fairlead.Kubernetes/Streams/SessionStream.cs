@@ -47,4 +47,15 @@ internal sealed class SessionStream(PortForwardSession session) : Stream
         await session.DisposeAsync();
         await base.DisposeAsync();
     }
+
+    /// <summary>Not waited for where the caller can't wait: it ends within a second and never fails.</summary>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            _ = session.DisposeAsync().AsTask();
+        }
+
+        base.Dispose(disposing);
+    }
 }
