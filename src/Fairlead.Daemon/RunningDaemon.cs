@@ -203,7 +203,7 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
             pipeline.Applied,
             new ConnectEndpoints(connect!, spaces, time, stopping.Token),
             settings,
-            new Doctor(captureStatus, hosts, nameServer, pipeline, tcp, datagrams, time),
+            new Doctor(captureStatus, hosts, nameServer, pipeline, tcp, datagrams, new ReachCheck(pipeline, time), time),
             log,
             ShutDownAsync,
             time,
@@ -215,7 +215,7 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
 
     private FlowDestination? FindDestination(IPEndPoint destination, TransportProtocol protocol) =>
         pipeline.FindRoute(destination.Address) is { } route && route.Allows(destination.Port) && spaces.Find(route.Space) is { } space
-            ? new FlowDestination(space.Link, new FlowTarget(protocol, route.Host, destination.Port), space.Counters)
+            ? new FlowDestination(space.Link, new FlowTarget(protocol, route.Host, destination.Port), space.Counters, space.Troubles)
             : null;
 
     private NameSettings ReadNameSettings() => NameSettings.Read(settings, spaces.InUse?.GatewaySettings ?? FrozenDictionary<string, string>.Empty);

@@ -36,6 +36,7 @@ internal sealed partial class GatewayHost : IAsyncDisposable
     private readonly ClientSettings settings = new();
     private readonly CatalogFeed feed;
     private readonly KubernetesEnrolment accounts;
+    private readonly Diagnosis diagnosis;
     private readonly FlowServer flows;
     private readonly DirectCarrierServer direct;
     private readonly ExitTable exits;
@@ -77,7 +78,9 @@ internal sealed partial class GatewayHost : IAsyncDisposable
         var agents = new AgentEnrolment(authority, time, loggers.CreateLogger<AgentEnrolment>());
         exits = new ExitTable(
             workloads, new ExitPlacer(client, options.Pod, pod => TokenOf(pod, agents.Expect(pod)), time, loggers.CreateLogger<ExitPlacer>()), time, loggers.CreateLogger<ExitTable>());
-        flows = new FlowServer(planner, grants, revocations, new Dialer(planner, ResolveAsync, time, exits), metrics, time, loggers.CreateLogger<FlowServer>());
+        var dialer = new Dialer(planner, ResolveAsync, time, exits);
+        diagnosis = new Diagnosis(cluster, grants, dialer, time);
+        flows = new FlowServer(planner, grants, revocations, dialer, metrics, time, loggers.CreateLogger<FlowServer>());
         feed = new CatalogFeed(cluster);
         var instance = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
         var version = typeof(GatewayHost).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "0";
@@ -85,7 +88,8 @@ internal sealed partial class GatewayHost : IAsyncDisposable
         var dns = new DnsForwarder(resolver.Server, domain, cluster.GatewayService, judge.MayKnow, grants.Of, new DnsClient(), loggers.CreateLogger<DnsForwarder>());
         var enrolment = new Enrolment(client, authority, new EnrolmentLimiter(time), time, loggers.CreateLogger<Enrolment>());
         accounts = new KubernetesEnrolment(client, authority, grants, FactsFor, metrics, time, loggers.CreateLogger<KubernetesEnrolment>());
-        endpoints = new ApiEndpoints(space, () => new GatewayReach(publisher.Endpoints, pods, network.Current), certificates, enrolment, grants, settings, feed, dns, workloads, agents, metrics, () => draining, time);
+        endpoints = new ApiEndpoints(
+            space, () => new GatewayReach(publisher.Endpoints, pods, network.Current), certificates, enrolment, grants, settings, feed, dns, workloads, agents, diagnosis, metrics, () => draining, time);
         prometheus = new PrometheusText(GatewayMetrics.MeterName);
         web = new WebServer(options, endpoints, new HealthEndpoints(NotReady, prometheus, () => Describe(space)), certificates, authority, () => server.Current, flows, NotReady, loggers);
         direct = new DirectCarrierServer(
@@ -190,6 +194,7 @@ internal sealed partial class GatewayHost : IAsyncDisposable
         await web.DisposeAsync();
         await direct.DisposeAsync();
         await exits.DisposeAsync();
+        diagnosis.Dispose();
         prometheus.Dispose();
         metrics.Dispose();
         authority.Dispose();

@@ -17,7 +17,7 @@ public sealed record GrantSpec(IReadOnlyList<string>? Subjects, IReadOnlyList<Gr
 /// namespaces). In a rule without namespaces, or for every namespace and service, also addresses that may be dialled as such (also-proxy).
 /// </param>
 public sealed record GrantRule(
-    IReadOnlyList<string>? Namespaces,
+    IReadOnlyList<string>? Namespaces = null,
     IReadOnlyList<string>? Services = null,
     IReadOnlyList<string>? Verbs = null,
     IReadOnlyList<string>? Cidrs = null)

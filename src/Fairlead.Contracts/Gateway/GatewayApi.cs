@@ -49,6 +49,9 @@ public static class GatewayApi
     /// </summary>
     public const string Agent = "/v1/agent";
 
+    /// <summary>POST <see cref="DiagnosisRequest"/> → <see cref="DiagnosisResponse"/>; an older gateway answers 404.</summary>
+    public const string Diagnosis = "/v1/diagnosis";
+
     /// <summary>POST <c>application/dns-message</c> (RFC 8484), for granted names only.</summary>
     public const string DnsQuery = "/dns-query";
 
@@ -162,6 +165,8 @@ public sealed record CatalogEvent(CatalogEventType Type, string Position, Servic
 [JsonSerializable(typeof(CertificateResponse))]
 [JsonSerializable(typeof(EnrolmentFacts))]
 [JsonSerializable(typeof(CatalogEvent))]
+[JsonSerializable(typeof(DiagnosisRequest))]
+[JsonSerializable(typeof(DiagnosisResponse))]
 [JsonSerializable(typeof(ReplicaStatus))]
 [JsonSerializable(typeof(ExitRequest))]
 [JsonSerializable(typeof(ExitResponse))]

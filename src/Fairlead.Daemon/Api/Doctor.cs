@@ -9,7 +9,7 @@ using Fairlead.Platform;
 namespace Fairlead.Daemon.Api;
 
 /// <summary>Checks this host, the caller's spaces and the way between, and says what to do.</summary>
-internal sealed class Doctor(CaptureStatus capture, HostsResolver hosts, NameServer names, ConsumePipeline pipeline, TcpFlows tcp, DatagramFlows datagrams, TimeProvider time)
+internal sealed class Doctor(CaptureStatus capture, HostsResolver hosts, NameServer names, ConsumePipeline pipeline, TcpFlows tcp, DatagramFlows datagrams, ReachCheck reach, TimeProvider time)
 {
     /// <summary>A gateway that does not answer within it counts as unreachable.</summary>
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(5);
@@ -29,6 +29,7 @@ internal sealed class Doctor(CaptureStatus capture, HostsResolver hosts, NameSer
             checks.Add(CheckCertificate(space));
             checks.Add(await CheckClockAsync(space, cancellationToken));
             checks.Add(CheckConsumed(space));
+            checks.AddRange(await reach.ExamineAsync(space, cancellationToken));
         }
 
         return new DoctorReport(checks);

@@ -10,7 +10,8 @@ namespace Fairlead.Daemon.Flows;
 
 /// <summary>Where a captured flow leads.</summary>
 /// <param name="Opener">The link of the space.</param>
-internal sealed record FlowDestination(IFlowOpener Opener, FlowTarget Target, FlowCounters Counters);
+/// <param name="Troubles">Is told how TCP flows fare.</param>
+internal sealed record FlowDestination(IFlowOpener Opener, FlowTarget Target, FlowCounters Counters, FlowTroubles? Troubles = null);
 
 /// <summary>Null: nothing of any space is at that address and port.</summary>
 internal delegate FlowDestination? FindDestination(IPEndPoint destination, TransportProtocol protocol);
@@ -125,6 +126,7 @@ internal sealed partial class TcpFlows(IConnectionSource source, FindDestination
         {
             var failure = refusal?.Failure ?? FlowFailure.TimedOut;
             Interlocked.Increment(ref refused);
+            destination.Troubles?.Refused(destination.Target, failure);
             LogRefused(destination.Target, failure, refusal?.Message ?? "no answer");
             connection.Refuse(failure);
             return;
@@ -133,6 +135,7 @@ internal sealed partial class TcpFlows(IConnectionSource source, FindDestination
         if (await ConnectAsync(connection, flow, cancellationToken) is { } connected)
         {
             var ending = await FlowRelay.RunAsync(flow, connected, destination.Counters, cancellationToken);
+            destination.Troubles?.Ended(destination.Target, ending);
             LogEnded(destination.Target, ending.Reason, ending.Message, ending.BytesFromSocket, ending.BytesToSocket);
         }
     }

@@ -5,6 +5,7 @@ using Fairlead.Contracts.Cluster;
 using Fairlead.Contracts.Errors;
 using Fairlead.Contracts.Gateway;
 using Fairlead.Gateway.Catalog;
+using Fairlead.Gateway.Dial;
 using Fairlead.Gateway.Dns;
 using Fairlead.Gateway.Exits;
 using Fairlead.Gateway.Health;
@@ -32,6 +33,7 @@ internal sealed class ApiEndpoints(
     DnsForwarder dns,
     Workloads workloads,
     AgentEnrolment agents,
+    Diagnosis diagnosis,
     GatewayMetrics metrics,
     Func<bool> draining,
     TimeProvider time)
@@ -57,6 +59,7 @@ internal sealed class ApiEndpoints(
         Route(routes, "POST", GatewayApi.Agent, AgentAsync);
         Route(routes, "GET", GatewayApi.Catalog, context => CatalogAsync(context, stopping));
         Route(routes, "POST", GatewayApi.DnsQuery, DnsAsync);
+        Route(routes, "POST", GatewayApi.Diagnosis, DiagnoseAsync);
         routes.MapFallback(context => ApiErrors.WriteAsync(context, new ErrorInfo(ErrorCategory.Usage, "not-found", "The gateway has no such path", Hint: "Compare the versions: 'fairlead version'.")));
     }
 
@@ -218,6 +221,13 @@ internal sealed class ApiEndpoints(
         context.Response.ContentType = "application/dns-message";
         context.Response.ContentLength = answer.Length;
         await context.Response.Body.WriteAsync(answer, context.RequestAborted);
+    }
+
+    private async Task DiagnoseAsync(HttpContext context)
+    {
+        var peer = RequirePeer(context);
+        var found = await diagnosis.ExamineAsync(peer, await ReadAsync(context, GatewayJson.Default.DiagnosisRequest), context.RequestAborted);
+        await WriteAsync(context, found, GatewayJson.Default.DiagnosisResponse);
     }
 
     private static async Task<T> ReadAsync<T>(HttpContext context, JsonTypeInfo<T> type) =>

@@ -56,7 +56,8 @@ internal static class Mapping
             key,
             ended || pod.Status is not { } status ? [] : Addresses([status.PodIP ?? "", .. status.PodIPs.Select(i => i.Ip)]),
             pod.Spec.HostNetwork == true,
-            key.Namespace == gatewayNamespace && pod.Metadata.Labels.GetValueOrDefault(ClusterObjects.NameLabel) == ClusterObjects.Gateway);
+            key.Namespace == gatewayNamespace && pod.Metadata.Labels.GetValueOrDefault(ClusterObjects.NameLabel) == ClusterObjects.Gateway,
+            Meshes.Of(pod));
     }
 
     public static NodeView Map(Node node)

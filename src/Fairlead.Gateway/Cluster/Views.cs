@@ -31,7 +31,8 @@ internal sealed record Endpoint(IPAddress Address, string? Hostname, bool Ready,
 internal sealed record SliceView(ObjectKey Key, ObjectKey Service, IReadOnlyList<SlicePort> Ports, IReadOnlyList<Endpoint> Endpoints);
 
 /// <param name="Gateway">It is a replica of this gateway.</param>
-internal sealed record PodView(ObjectKey Key, IReadOnlyList<IPAddress> Addresses, bool HostNetwork, bool Gateway);
+/// <param name="Mesh">The mesh that it is part of (<see cref="Meshes"/>).</param>
+internal sealed record PodView(ObjectKey Key, IReadOnlyList<IPAddress> Addresses, bool HostNetwork, bool Gateway, string? Mesh = null);
 
 /// <param name="PodRanges">Whence the node gives its pods their addresses.</param>
 /// <param name="KubeletPort">Where the kubelet listens on every address of the node.</param>

@@ -69,6 +69,10 @@ public sealed class GatewayHostTests : IAsyncLifetime
         var hello = await PostAsync(client, GatewayApi.Hello, """{"protocolVersions":[1,7],"productVersion":"9.9","capabilities":[]}""");
         var welcome = JsonSerializer.Deserialize(await hello.Content.ReadAsStringAsync(), GatewayJson.Default.HelloResponse)!;
         (welcome.ProtocolVersion, welcome.Subject, welcome.SpaceUid).ShouldBe((1, "invite:alice", gateway.SpaceUid));
+        welcome.Rights!.ShouldHaveSingleItem().Namespaces.ShouldBe(["shop"]);
+        var diagnosis = await PostAsync(client, GatewayApi.Diagnosis, """{"targets":[{"host":"nowhere.shop.svc","port":80}]}""");
+        var found = JsonSerializer.Deserialize(await diagnosis.Content.ReadAsStringAsync(), GatewayJson.Default.DiagnosisResponse)!;
+        (found.GatewayNamespace, found.Targets.Single().Outcome).ShouldBe(("fairlead", DialOutcome.Failed));
 
         using var catalog = new StreamReader(await client.GetStreamAsync(GatewayApi.Catalog));
         var first = await ReadUntilAsync(catalog, CatalogEventType.Synced);
