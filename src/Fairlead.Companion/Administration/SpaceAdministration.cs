@@ -37,7 +37,7 @@ public sealed partial class SpaceAdministration(TimeProvider? time = null) : ISp
     {
         try
         {
-            using var client = new KubernetesClient(KubeConfig.Load(cluster.KubeconfigPath, cluster.Context), clock);
+            using var client = new KubernetesClient(ClusterProxy.OfEnvironment(KubeConfig.Load(cluster.KubeconfigPath, cluster.Context)), clock);
             return await work(client);
         }
         catch (KubernetesException e)

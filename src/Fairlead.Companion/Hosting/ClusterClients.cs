@@ -56,7 +56,7 @@ internal sealed class ClusterClients(TimeProvider time) : IDisposable
     {
         try
         {
-            return new KubernetesClient(KubeConfig.LoadListed(access.Kubeconfig, access.Context), time);
+            return new KubernetesClient(ClusterProxy.OfEnvironment(KubeConfig.LoadListed(access.Kubeconfig, access.Context)), time);
         }
         catch (KubeConfigException e)
         {

@@ -115,7 +115,8 @@ internal sealed partial class CertificateRenewal(Space space, ICompanions compan
         }
     }
 
-    private async Task RenewByKubeconfigAsync(ClusterAccess cluster, CancellationToken cancellationToken)
+    /// <exception cref="FairleadException">As <see cref="KubeconfigEnrolment.EnrolAsync"/>, or the gateway is of another space.</exception>
+    public async Task RenewByKubeconfigAsync(ClusterAccess cluster, CancellationToken cancellationToken)
     {
         var renewed = await KubeconfigEnrolment.EnrolAsync(companions, space.Record.Owner, cluster, time, cancellationToken);
         using var authority = X509Certificate2.CreateFromPem(renewed.Enrolled.Response.Authority);

@@ -5,6 +5,7 @@ using Fairlead.Contracts.Errors;
 using Fairlead.Contracts.Gateway;
 using Fairlead.Contracts.Local;
 using Fairlead.Daemon.Companions;
+using Fairlead.Daemon.Flows;
 using Fairlead.Daemon.Names;
 using Fairlead.Daemon.Settings;
 using Fairlead.Tunnel.Relay;
@@ -29,6 +30,7 @@ internal sealed partial class Space : IAsyncDisposable
     private readonly Lock recordGate = new();
     private readonly CatalogFollower follower;
     private readonly CertificateRenewal renewal;
+    private readonly GatewayRediscovery rediscovery;
     private readonly CatalogKeeper keeper;
     private X509Certificate2 certificate;
     private Task running = Task.CompletedTask;
@@ -49,8 +51,10 @@ internal sealed partial class Space : IAsyncDisposable
         Link = links.Create(stored.Record, Authority, () => Volatile.Read(ref certificate));
         Link.Changed += _ => changed.Pulse();
         Clock = new GatewayClock(time);
+        Troubles = new FlowTroubles(time);
         follower = new CatalogFollower(this, time, loggers.CreateLogger<CatalogFollower>());
         renewal = new CertificateRenewal(this, companions, time, loggers.CreateLogger<CertificateRenewal>());
+        rediscovery = new GatewayRediscovery(this, renewal, companions, time, loggers.CreateLogger<GatewayRediscovery>());
         keeper = new CatalogKeeper(this, store, time, loggers.CreateLogger<CatalogKeeper>());
     }
 
@@ -74,6 +78,8 @@ internal sealed partial class Space : IAsyncDisposable
 
     public FlowCounters Counters { get; } = new();
 
+    public FlowTroubles Troubles { get; }
+
     /// <summary>What the gateway said when it was last greeted.</summary>
     public HelloResponse? Hello { get; private set; }
 
@@ -89,7 +95,7 @@ internal sealed partial class Space : IAsyncDisposable
     public void Start()
     {
         Link.Start();
-        running = Task.WhenAll(follower.RunAsync(stopping.Token), renewal.RunAsync(stopping.Token), keeper.RunAsync(stopping.Token));
+        running = Task.WhenAll(follower.RunAsync(stopping.Token), renewal.RunAsync(stopping.Token), rediscovery.RunAsync(stopping.Token), keeper.RunAsync(stopping.Token));
     }
 
     public void SetSettings(SpaceSettings settings, RuleSet rules)

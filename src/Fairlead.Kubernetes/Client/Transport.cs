@@ -287,6 +287,10 @@ internal sealed class Transport(ClusterConnection connection, TimeProvider time)
         {
             handler.Proxy = new WebProxy(proxy) { Credentials = ProxyCredentials(proxy) };
         }
+        else if (connection.EnvironmentProxy is { } ofEnvironment && connection.Server.Scheme == Uri.UriSchemeHttps)
+        {
+            handler.Proxy = ofEnvironment;
+        }
 
         return handler;
     }

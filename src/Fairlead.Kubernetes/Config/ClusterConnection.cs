@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Security;
 using System.Security.Cryptography.X509Certificates;
 
@@ -26,6 +27,9 @@ public sealed record ClusterConnection(Uri Server)
 
     /// <summary>HTTP, HTTPS or SOCKS5 proxy; null means the environment's (HTTPS_PROXY, NO_PROXY).</summary>
     public Uri? Proxy { get; init; }
+
+    /// <summary>Reads the environment where <see cref="Proxy"/> is null and the server is HTTPS; null leaves that to .NET, to whom NO_PROXY can't name networks.</summary>
+    public IWebProxy? EnvironmentProxy { get; init; }
 
     public bool DisableCompression { get; init; }
 

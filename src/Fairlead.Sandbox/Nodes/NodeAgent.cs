@@ -95,7 +95,15 @@ internal sealed partial class NodeAgent : INodeAgent
 
         if (pod.Text("spec", "nodeName") is not { Length: > 0 })
         {
-            Bind(pod);
+            if (pod.IsBeingDeleted())
+            {
+                RemoveEnded(pod);
+            }
+            else
+            {
+                Bind(pod);
+            }
+
             return;
         }
 
@@ -132,6 +140,12 @@ internal sealed partial class NodeAgent : INodeAgent
     {
         try
         {
+            if (pod.At("spec", "nodeSelector") is JsonObject { Count: > 0 } selector && !IsSelected(selector))
+            {
+                Refuse(pod);
+                return;
+            }
+
             node.Store.Modify(Kinds.Pods, pod.Namespace(), pod.Name(), found =>
             {
                 found.Ensure("spec")["nodeName"] = ClusterLayout.NodeName;
@@ -143,6 +157,34 @@ internal sealed partial class NodeAgent : INodeAgent
         catch (StatusException e) when (e.Code == 404)
         {
             // Gone before it was scheduled.
+        }
+    }
+
+    private bool IsSelected(JsonObject selector)
+    {
+        var labels = node.Store.Get(Kinds.Nodes, null, ClusterLayout.NodeName)?.At("metadata", "labels") as JsonObject;
+        return selector.All(wanted => labels?.Text(wanted.Key) == wanted.Value?.GetValue<string>());
+    }
+
+    /// <summary>Said once: its own change of the pod comes back by the watch.</summary>
+    private void Refuse(JsonObject pod)
+    {
+        const string Why = "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector.";
+        var said = false;
+        node.Store.Modify(Kinds.Pods, pod.Namespace(), pod.Name(), found =>
+        {
+            var known = (found.At("status", "conditions") as JsonArray)?.OfType<JsonObject>().Any(c => c.Text("type") == "PodScheduled" && c.Text("status") == "False") == true;
+            if (known || found.Uid() != pod.Uid())
+            {
+                return false;
+            }
+
+            Conditions.Set(found.Ensure("status"), "PodScheduled", false, "Unschedulable", Why, node.Time.Timestamp());
+            return said = true;
+        });
+        if (said)
+        {
+            node.Events.Warning(pod, "FailedScheduling", Why);
         }
     }
 

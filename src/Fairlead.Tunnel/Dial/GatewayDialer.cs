@@ -2,14 +2,18 @@ using System.Buffers;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Fairlead.Contracts.Network;
 using Fairlead.Tunnel.Tls;
 
 namespace Fairlead.Tunnel.Dial;
 
 /// <summary>TCP connections to a gateway, through a proxy (HTTP CONNECT, RFC 9110 §9.3.6) where the environment says so.</summary>
 /// <param name="proxy">Default: <see cref="EnvironmentProxy.Current"/>.</param>
-internal sealed class GatewayDialer(IWebProxy? proxy = null)
+internal sealed class GatewayDialer(IWebProxy? proxy = null, TimeProvider? time = null)
 {
+    /// <summary>A proxy answers when its own connection is made, which takes it seconds at worst; one that says nothing is told before the callers' own patience ends.</summary>
+    public static readonly TimeSpan ProxyPatience = TimeSpan.FromSeconds(8);
+
     private const int MaxProxyAnswer = 8192;
 
     /// <exception cref="SocketException">Not reachable.</exception>
@@ -29,6 +33,20 @@ internal sealed class GatewayDialer(IWebProxy? proxy = null)
             throw LinkProblems.OfProxy($"{via.Scheme}://{via.Authority}", "only proxies that are spoken to in plain HTTP (http://host:port) are supported");
         }
 
+        using var patience = new CancellationTokenSource(ProxyPatience, time ?? TimeProvider.System);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, patience.Token);
+        try
+        {
+            return await ConnectByProxyAsync(via, proxies.Credentials?.GetCredential(via, "Basic"), $"{(host.Contains(':') ? $"[{host}]" : host)}:{port}", stop.Token);
+        }
+        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw LinkProblems.OfProxy(via.Authority, $"it gave no answer within {ProxyPatience.TotalSeconds:0} s", e);
+        }
+    }
+
+    private static async Task<Socket> ConnectByProxyAsync(Uri via, NetworkCredential? credential, string target, CancellationToken cancellationToken)
+    {
         Socket socket;
         try
         {
@@ -41,7 +59,7 @@ internal sealed class GatewayDialer(IWebProxy? proxy = null)
 
         try
         {
-            await TunnelAsync(socket, via, proxies.Credentials?.GetCredential(via, "Basic"), $"{(host.Contains(':') ? $"[{host}]" : host)}:{port}", cancellationToken);
+            await TunnelAsync(socket, via, credential, target, cancellationToken);
             return socket;
         }
         catch

@@ -28,7 +28,7 @@ public static class BootstrapClient
 
     internal static HttpClient Create(JoinToken token, IWebProxy? proxy, TimeProvider time)
     {
-        var connector = new Connector(token, new GatewayDialer(proxy), time);
+        var connector = new Connector(token, new GatewayDialer(proxy, time), time);
         return new HttpClient(HttpCarrier.CreateHandler(connector.ConnectAsync))
         {
             BaseAddress = new Uri($"https://{GatewayApi.ServerName(token.SpaceUid)}"),

@@ -87,6 +87,16 @@ public sealed class GatewayLifecycleTests(OwnSandbox sandbox) : IClassFixture<Ow
     }
 
     [Fact]
+    public async Task Pod_that_finds_no_node_is_named_with_the_clusters_reason()
+    {
+        var outcome = await GatewayAsync("install", "--set", "replicas=1,nodeSelector.disk=none", "--timeout", "8s");
+        outcome.ShouldFail(6);
+        outcome.Error.ShouldMatch("pod fairlead-gateway-[a-z0-9-]+ finds no node: 0/1 nodes are available");
+        outcome.Error.ShouldContain("nodeSelector");
+        (await GatewayAsync("upgrade", "--set", "nodeSelector=null")).ShouldSucceed().Output.ShouldContain("Ready       1 of 1");
+    }
+
+    [Fact]
     public async Task Container_that_ends_is_told_with_its_last_lines()
     {
         (await GatewayAsync("install", "--no-wait", "--set", "replicas=1")).ShouldSucceed();

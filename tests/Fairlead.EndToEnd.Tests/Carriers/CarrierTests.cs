@@ -47,6 +47,30 @@ public sealed class CarrierTests(SharedCluster cluster) : ClusterTest(cluster)
         }
     }
 
+    /// <summary>As when it slept while the gateway was upgraded: whoever may not list pods learns the new ones by a new request for a certificate.</summary>
+    [Fact]
+    public async Task Laptop_that_missed_the_replacement_of_every_pod_it_knows_finds_the_new_ones()
+    {
+        var laptop = await NewLaptopAsync();
+        var gina = await ClusterUser.CreateAsync(Cluster, laptop, "gina");
+        try
+        {
+            await gina.JoinByPortForwardAsync("shop");
+            (await laptop.CurlAsync("http://frontend.shop/")).ShouldSucceed();
+
+            await laptop.CutLinkAsync();
+            (await Cluster.KubectlAsync("delete", "pod", "-n", "fairlead", "-l", Gateways, "--grace-period=0", "--force")).ShouldSucceed();
+            (await Cluster.KubectlAsync("rollout", "status", "-n", "fairlead", "deploy/fairlead-gateway", "--timeout=60s")).ShouldSucceed();
+            await laptop.RestoreLinkAsync();
+            await Shell.EventuallyAsync("flows are carried again", async () => (await laptop.CurlAsync("http://frontend.shop/")).ExitCode == 0, TimeSpan.FromSeconds(120));
+            (await laptop.FairleadAsync("logs")).Output.ShouldContain("was asked for anew by kubeconfig");
+        }
+        finally
+        {
+            await gina.RemoveAsync();
+        }
+    }
+
     [Fact]
     public async Task New_flows_go_on_while_gateways_are_upgraded_and_when_one_is_killed()
     {

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text;
 using Fairlead.EndToEnd.Tests.Harness;
+using Fairlead.EndToEnd.Tests.Identity;
 using Fairlead.Testbed;
 
 namespace Fairlead.EndToEnd.Tests.Consume;
@@ -67,13 +68,51 @@ public sealed class ProxyTests(SharedCluster cluster) : ClusterTest(cluster)
         }
     }
 
+    /// <summary>The user's companion goes through it, too; the daemon's own ways are closed by it.</summary>
+    [Fact]
+    public async Task Api_server_is_reached_through_the_proxy_by_whoever_joins_with_a_kubeconfig()
+    {
+        var laptop = await NewLaptopBehindProxyAsync("");
+        using var proxy = await StartProxyAsync(laptop, "connect", "-", $"{Cluster.ApiServer.Port}");
+        var frida = await ClusterUser.CreateAsync(Cluster, laptop, "frida");
+        try
+        {
+            await frida.LetConsumeAsync("shop");
+            await frida.LetForwardAsync();
+            await laptop.StartAsync();
+            (await frida.JoinAsync()).ShouldSucceed();
+            await Shell.EventuallyAsync("it is carried by the API server", async () => (await frida.FairleadAsync("space", "show")).Output.Contains("Carrier              port-forward", StringComparison.Ordinal));
+            (await frida.FairleadAsync("consume", "shop/frontend")).ShouldSucceed();
+            (await laptop.CurlAsync("http://frontend.shop/")).ShouldSucceed();
+        }
+        finally
+        {
+            proxy.Kill(entireProcessTree: true);
+            await frida.RemoveAsync();
+        }
+    }
+
+    [Fact]
+    public async Task Proxy_that_takes_connections_and_says_nothing_is_told_soon()
+    {
+        var laptop = await NewLaptopBehindProxyAsync("");
+        await laptop.StartAsync();
+        var token = await Cluster.InviteAsync($"user{laptop.Number}", "shop");
+        using var proxy = Cluster.Host.Start("python3", "-c", $"import socket, time; s = socket.create_server(('{ProxyAddress(laptop)}', {ProxyPort})); print('ready', flush=True); time.sleep(100000)");
+        (await proxy.StandardOutput.ReadLineAsync(Limit.Token)).ShouldBe("ready");
+        var refused = await laptop.FairleadAsync("join", token);
+        refused.ShouldFail(3);
+        refused.Error.ShouldContain("it gave no answer within 8 s");
+        proxy.Kill(entireProcessTree: true);
+    }
+
     /// <summary>As lists for clusters are: with networks.</summary>
     [Fact]
     public async Task Gateway_that_needs_no_proxy_is_reached_without()
     {
         var laptop = await NewLaptopAsync(start: false);
         laptop.Environment["HTTPS_PROXY"] = $"http://{ProxyAddress(laptop)}:{ProxyPort}";
-        laptop.Environment["NO_PROXY"] = $"10.96.0.0/12,{NodeNetwork},.svc";
+        laptop.Environment["NO_PROXY"] = $"10.96.0.1/12,{NodeNetwork.Replace(".0.0/", ".0.9/")},.svc";
         await laptop.StartAsync();
         await Cluster.JoinAsync(laptop, "shop");
         (await laptop.SpaceAsync()).GetProperty("carrier").GetString().ShouldBe("direct");
@@ -82,7 +121,7 @@ public sealed class ProxyTests(SharedCluster cluster) : ClusterTest(cluster)
     private async Task<Laptop> NewLaptopBehindProxyAsync(string user)
     {
         var laptop = await NewLaptopAsync(start: false);
-        (await laptop.Host.RunAsync("nft", "add table ip wall; add chain ip wall out { type filter hook output priority 0; }; add rule ip wall out ip daddr " + NodeNetwork + " drop")).ShouldSucceed();
+        (await laptop.Host.RunAsync("nft", "add table ip wall; add chain ip wall out { type filter hook output priority 0; }; add rule ip wall out ip daddr " + NodeNetwork + " drop; add rule ip wall out ip daddr " + Cluster.ApiServer.Address + " drop")).ShouldSucceed();
         laptop.Environment["HTTPS_PROXY"] = $"http://{user}{ProxyAddress(laptop)}:{ProxyPort}";
         return laptop;
     }

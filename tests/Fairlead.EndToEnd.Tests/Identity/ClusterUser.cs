@@ -100,7 +100,7 @@ internal sealed class ClusterUser(Cluster cluster, Laptop laptop, string name, i
 
     /// <summary>As that user of the laptop, without any privilege.</summary>
     public Task<Outcome> FairleadAsync(params string[] arguments) => laptop.Host.RunAsync(
-        ["setpriv", "--reuid", $"{Uid}", "--regid", $"{Uid}", "--clear-groups", "--no-new-privs", "env", "-u", "SUDO_UID", "-u", "XDG_RUNTIME_DIR", "-u", "XDG_STATE_HOME", $"HOME={Home}", Programs.Fairlead, .. arguments]);
+        ["setpriv", "--reuid", $"{Uid}", "--regid", $"{Uid}", "--clear-groups", "--no-new-privs", "env", "-u", "SUDO_UID", "-u", "XDG_RUNTIME_DIR", "-u", "XDG_STATE_HOME", $"HOME={Home}", Programs.Fairlead, .. arguments], environment: laptop.Environment);
 
     public Task<Outcome> JoinAsync() => FairleadAsync("join", "--kubeconfig", Kubeconfig);
 
@@ -109,6 +109,6 @@ internal sealed class ClusterUser(Cluster cluster, Laptop laptop, string name, i
         await cluster.KubectlAsync("delete", "serviceaccount", name, "-n", Namespace);
         await cluster.KubectlAsync("delete", "clusterrolebinding", $"user-{name}");
         await cluster.KubectlAsync("delete", "rolebinding", $"fairlead-consumer-{name}", $"fairlead-attacher-{name}", "-n", "shop", "--ignore-not-found");
-        await cluster.KubectlAsync("delete", "rolebinding", $"user-{name}", "-n", "fairlead");
+        await cluster.KubectlAsync("delete", "rolebinding", $"user-{name}", "-n", "fairlead", "--ignore-not-found");
     }
 }

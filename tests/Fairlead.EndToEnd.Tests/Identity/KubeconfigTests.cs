@@ -97,29 +97,59 @@ public sealed class KubeconfigTests(SharedCluster cluster) : ClusterTest(cluster
         }
     }
 
-    [Fact]
-    public async Task Forged_request_is_denied_and_is_not_signed_by_hand_either()
+    [Theory]
+    [InlineData("forged-name", "/CN=k8s:somebody-else", "client auth", "ForgedName")]
+    [InlineData("forged-server", "/", "server auth", "WrongUsage")]
+    public async Task Forged_request_is_denied_and_is_not_signed_by_hand_either(string name, string subject, string usage, string reason)
     {
-        (await Cluster.Host.ShellAsync($$"""
-            set -e
-            cd /var/tmp
-            openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout forged.key -subj "/CN=k8s:somebody-else" -out forged.csr 2>/dev/null
-            kubectl --kubeconfig {{Cluster.Kubeconfig}} apply -f - <<END
-            apiVersion: certificates.k8s.io/v1
-            kind: CertificateSigningRequest
-            metadata: { name: forged }
-            spec:
-              signerName: fairlead.dev/client
-              usages: [ client auth ]
-              request: $(base64 -w0 forged.csr)
-            END
-            """)).ShouldSucceed();
-        await Shell.EventuallyAsync("it is denied", async () => (await Cluster.KubectlAsync("get", "csr", "forged", "--no-headers")).Text.Contains("Denied"));
-        (await Cluster.KubectlAsync("get", "csr", "forged", "-o", "jsonpath={.status.conditions[0].reason}")).Text.ShouldBe("ForgedName");
-        (await Cluster.KubectlAsync("certificate", "approve", "forged")).ExitCode.ShouldNotBe(0);
-        (await Cluster.KubectlAsync("get", "csr", "forged", "-o", "jsonpath={.status.certificate}")).Text.ShouldBeEmpty();
-        (await Cluster.KubectlAsync("delete", "csr", "forged")).ShouldSucceed();
+        await RequestAsync(name, subject, "fairlead.dev/client", usage);
+        try
+        {
+            await Shell.EventuallyAsync("it is denied", async () => (await Cluster.KubectlAsync("get", "csr", name, "--no-headers")).Text.Contains("Denied"));
+            (await Cluster.KubectlAsync("get", "csr", name, "-o", "jsonpath={.status.conditions[0].reason}")).Text.ShouldBe(reason);
+            (await Cluster.KubectlAsync("certificate", "approve", name)).ExitCode.ShouldNotBe(0);
+            (await Cluster.KubectlAsync("get", "csr", name, "-o", "jsonpath={.status.certificate}")).Text.ShouldBeEmpty();
+        }
+        finally
+        {
+            await Cluster.KubectlAsync("delete", "csr", name);
+        }
     }
+
+    [Fact]
+    public async Task Request_for_another_signer_is_left_alone_and_the_gateway_could_not_decide_it()
+    {
+        await RequestAsync("foreign", "/", "example.com/other", "client auth");
+        await RequestAsync("after-foreign", "/CN=x", "fairlead.dev/client", "client auth");
+        try
+        {
+            await Shell.EventuallyAsync("the later one is denied", async () => (await Cluster.KubectlAsync("get", "csr", "after-foreign", "--no-headers")).Text.Contains("Denied"));
+            (await Cluster.KubectlAsync("get", "csr", "foreign", "-o", "jsonpath={.status}")).Text.ShouldBeOneOf("", "{}");
+            foreach (var (verb, signer, may) in new[] { ("approve", "fairlead.dev/client", "yes"), ("sign", "fairlead.dev/client", "yes"), ("approve", "example.com/other", "no"), ("sign", "kubernetes.io/kube-apiserver-client", "no") })
+            {
+                (await Cluster.KubectlAsync("auth", "can-i", verb, $"signers.certificates.k8s.io/{signer}", "--as=system:serviceaccount:fairlead:fairlead-gateway")).Output.Trim().ShouldBe(may, $"{verb} {signer}");
+            }
+        }
+        finally
+        {
+            await Cluster.KubectlAsync("delete", "csr", "foreign", "after-foreign");
+        }
+    }
+
+    private async Task RequestAsync(string name, string subject, string signer, string usage) => (await Cluster.Host.ShellAsync($$"""
+        set -e
+        cd /var/tmp
+        openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout {{name}}.key -subj "{{subject}}" -out {{name}}.csr 2>/dev/null
+        kubectl --kubeconfig {{Cluster.Kubeconfig}} apply -f - <<END
+        apiVersion: certificates.k8s.io/v1
+        kind: CertificateSigningRequest
+        metadata: { name: {{name}} }
+        spec:
+          signerName: {{signer}}
+          usages: [ {{usage}} ]
+          request: $(base64 -w0 {{name}}.csr)
+        END
+        """)).ShouldSucceed();
 
     private async Task<(Laptop Laptop, ClusterUser User)> NewUserAsync(string name, bool mayEnrol = true)
     {

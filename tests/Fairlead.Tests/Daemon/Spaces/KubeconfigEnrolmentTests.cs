@@ -95,6 +95,39 @@ public sealed class KubeconfigEnrolmentTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Link_that_stays_down_has_the_gateway_asked_for_anew_and_not_again_at_once()
+    {
+        await JoinAsync();
+        companions.Pods = ["gateway-8", "gateway-9"];
+        gateway.Links.Single().Set(LinkState.Disconnected);
+        await PassAsync(GatewayRediscovery.Patience + TimeSpan.FromSeconds(10), () => companions.Enrolments > 1);
+
+        companions.Enrolments.ShouldBe(2);
+        gateway.Links.Single().Pods.ShouldBe(["gateway-8", "gateway-9"]);
+        space!.Record.Pods!.Names.ShouldBe(["gateway-8", "gateway-9"]);
+
+        await PassAsync(GatewayRediscovery.Interval - TimeSpan.FromMinutes(1), () => companions.Enrolments > 2);
+        companions.Enrolments.ShouldBe(2);
+        await PassAsync(TimeSpan.FromMinutes(2), () => companions.Enrolments > 2);
+        companions.Enrolments.ShouldBe(3);
+    }
+
+    [Fact]
+    public async Task Link_that_comes_back_has_nothing_asked()
+    {
+        await JoinAsync();
+        for (var i = 0; i < 3; i++)
+        {
+            gateway.Links.Single().Set(LinkState.Disconnected);
+            await PassAsync(GatewayRediscovery.Patience - TimeSpan.FromSeconds(5), () => false);
+            gateway.Links.Single().Set(LinkState.Connected);
+            await PassAsync(TimeSpan.FromSeconds(10), () => false);
+        }
+
+        companions.Enrolments.ShouldBe(1);
+    }
+
+    [Fact]
     public async Task Renewal_from_another_space_is_refused()
     {
         await JoinAsync();
@@ -116,6 +149,18 @@ public sealed class KubeconfigEnrolmentTests : IAsyncLifetime
             new StoredSpace(record, enrolled.Enrolled.Certificate, SpaceSettings.None, []), null, new SpaceStore(directory, NullLogger.Instance), gateway, companions, new Signal(), time, NullLoggerFactory.Instance);
         space.Start();
         await space.WaitForCatalogAsync(CancellationToken.None);
+    }
+
+    /// <summary>In steps of a second, as timers see time pass, until it has or the condition holds.</summary>
+    private async Task PassAsync(TimeSpan duration, Func<bool> until)
+    {
+        for (var step = TimeSpan.FromSeconds(1); duration > TimeSpan.Zero && !until(); duration -= step)
+        {
+            await Task.Delay(2);
+            time.Advance(step);
+        }
+
+        await Task.Delay(2);
     }
 
     /// <summary>While hours pass.</summary>

@@ -1,7 +1,7 @@
 using System.Net;
-using Fairlead.Tunnel.Dial;
+using Fairlead.Contracts.Network;
 
-namespace Fairlead.Tests.Tunnel.Dial;
+namespace Fairlead.Tests.Contracts.Network;
 
 public sealed class EnvironmentProxyTests
 {
@@ -47,6 +47,10 @@ public sealed class EnvironmentProxyTests
     [InlineData("example.com", "example.com", true)]
     [InlineData("localhost, 10.0.0.0/8 ,.svc", "10.1.2.3", true)]
     [InlineData("10.0.0.0/8", "11.1.2.3", false)]
+    [InlineData("10.96.0.1/12", "10.111.255.255", true)]
+    [InlineData("10.96.0.1/12", "10.112.0.0", false)]
+    [InlineData("192.0.2.7/0", "203.0.113.1", true)]
+    [InlineData("fd00:1::1/16", "[fd00:ffff::1]", true)]
     [InlineData("10.0.0.0/8", "10.example.com", false)]
     [InlineData("192.0.2.7", "192.0.2.7", true)]
     [InlineData("192.0.2.7:30443", "192.0.2.7", true)]

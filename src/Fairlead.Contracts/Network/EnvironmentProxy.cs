@@ -1,12 +1,12 @@
 using System.Net;
 
-namespace Fairlead.Tunnel.Dial;
+namespace Fairlead.Contracts.Network;
 
 /// <summary>
 /// The proxy that HTTPS_PROXY, or else ALL_PROXY, names, except for what NO_PROXY lists. .NET's own reading of NO_PROXY knows neither networks nor
 /// <c>*</c>, which lists for clusters are made of and other programs understand.
 /// </summary>
-internal sealed class EnvironmentProxy : IWebProxy
+public sealed class EnvironmentProxy : IWebProxy
 {
     private static readonly Lazy<EnvironmentProxy> OfThisProcess = new(() => new EnvironmentProxy(Environment.GetEnvironmentVariable));
 
@@ -54,7 +54,7 @@ internal sealed class EnvironmentProxy : IWebProxy
                 return new Bypass("", default, null);
             }
 
-            if (IPNetwork.TryParse(text, out var network))
+            if (NetworkOf(text) is { } network)
             {
                 return new Bypass(null, network, null);
             }
@@ -88,6 +88,30 @@ internal sealed class EnvironmentProxy : IWebProxy
             }
 
             return Name.Length == 0 || host.Equals(Name, StringComparison.OrdinalIgnoreCase) || host.EndsWith("." + Name, StringComparison.OrdinalIgnoreCase);
+        }
+
+        /// <summary>A network, as other programs read it: what is set beyond the prefix (<c>10.96.0.1/12</c>) doesn't count. Null when it is none.</summary>
+        private static IPNetwork? NetworkOf(string text)
+        {
+            var slash = text.IndexOf('/', StringComparison.Ordinal);
+            if (slash < 0 || !IPAddress.TryParse(text.AsSpan(0, slash), out var address) || !byte.TryParse(text.AsSpan(slash + 1), out var prefix))
+            {
+                return null;
+            }
+
+            var bytes = address.GetAddressBytes();
+            if (prefix > bytes.Length * 8)
+            {
+                return null;
+            }
+
+            for (var i = 0; i < bytes.Length; i++)
+            {
+                var kept = Math.Clamp(prefix - (i * 8), 0, 8);
+                bytes[i] &= (byte)(0xff << (8 - kept));
+            }
+
+            return new IPNetwork(new IPAddress(bytes), prefix);
         }
 
         private static IPNetwork NetworkOf(IPAddress address) => new(address, address.GetAddressBytes().Length * 8);
