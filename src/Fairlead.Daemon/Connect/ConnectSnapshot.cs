@@ -15,6 +15,6 @@ internal sealed record ConnectSnapshot(ConnectPlan Plan, AddressTranslation Tran
     /// <summary>Null: the address is none of the plan's, or a virtual one that stands for nothing.</summary>
     public FlowDestination? Find(IPEndPoint destination, TransportProtocol protocol, Space space) =>
         ours.Covers(Prefix.Of(destination.Address)) && Translation.ToReal(destination.Address) is { } real
-            ? new FlowDestination(space.Link, new FlowTarget(protocol, real.ToString(), destination.Port, Plan.ExitOf(real)), space.Counters)
+            ? new FlowDestination(space.Link, new FlowTarget(protocol, real.ToString(), destination.Port, Plan.ExitOf(real)), space.Counters, space.Troubles)
             : null;
 }

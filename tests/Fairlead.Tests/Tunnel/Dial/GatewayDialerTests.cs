@@ -1,8 +1,8 @@
 using System.Net;
 using System.Net.Sockets;
 using Fairlead.Tests.Kubernetes;
-using Fairlead.Tunnel;
 using Fairlead.Tunnel.Dial;
+using Fairlead.Tunnel.Tls;
 
 namespace Fairlead.Tests.Tunnel.Dial;
 
