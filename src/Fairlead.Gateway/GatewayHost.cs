@@ -45,6 +45,9 @@ internal sealed partial class GatewayHost : IAsyncDisposable
     private readonly GatewayOptions options;
     private readonly ILogger<GatewayHost> logger;
     private readonly CancellationTokenSource stop = new();
+
+    /// <summary>Ends before the rest: a replica that drains may be of older settings than those that stay, and must not write over what they publish.</summary>
+    private readonly CancellationTokenSource publishing;
     private Task running = Task.CompletedTask;
     private volatile bool draining;
     private volatile IReadOnlyList<string> pods = [];
@@ -54,6 +57,7 @@ internal sealed partial class GatewayHost : IAsyncDisposable
         options = gatewayOptions;
         authority = spaceAuthority;
         logger = loggers.CreateLogger<GatewayHost>();
+        publishing = CancellationTokenSource.CreateLinkedTokenSource(stop.Token);
         var resolver = ReadResolver(options.ResolverConfiguration);
         var domain = options.ClusterDomain ?? resolver.ClusterDomain;
         var cluster = new ClusterState(client.Connection.Namespace, options.Namespaces.Count > 0);
@@ -161,7 +165,7 @@ internal sealed partial class GatewayHost : IAsyncDisposable
         var gateway = new GatewayHost(options, client, authority, time, loggers);
         try
         {
-            gateway.running = Task.WhenAll(gateway.clusterWatch.RunAsync(gateway.stop.Token), gateway.PublishAsync(gateway.stop.Token));
+            gateway.running = Task.WhenAll(gateway.clusterWatch.RunAsync(gateway.stop.Token), gateway.PublishAsync(gateway.publishing.Token));
             await gateway.web.StartAsync(cancellationToken);
             gateway.direct.Start();
             gateway.running = Task.WhenAll(gateway.running, gateway.AdmitAccountsAsync(gateway.stop.Token));
@@ -182,6 +186,7 @@ internal sealed partial class GatewayHost : IAsyncDisposable
     public async Task DrainAsync(CancellationToken cancellationToken)
     {
         draining = true;
+        await publishing.CancelAsync();
         feed.Wake();
         LogDraining(flows.Flows.Count);
         await Task.WhenAll(flows.DrainAsync(options.DrainGrace, cancellationToken), direct.DrainAsync(options.DrainGrace, cancellationToken));
@@ -198,6 +203,7 @@ internal sealed partial class GatewayHost : IAsyncDisposable
         prometheus.Dispose();
         metrics.Dispose();
         authority.Dispose();
+        publishing.Dispose();
         stop.Dispose();
     }
 

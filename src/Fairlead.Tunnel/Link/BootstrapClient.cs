@@ -8,6 +8,7 @@ using Fairlead.Contracts.Gateway;
 using Fairlead.Tunnel.Dial;
 using Fairlead.Tunnel.Http;
 using Fairlead.Tunnel.Tls;
+using Fairlead.Tunnel.WebSocket;
 
 namespace Fairlead.Tunnel.Link;
 
@@ -40,6 +41,8 @@ public static class BootstrapClient
 
     private sealed class Connector(JoinToken token, GatewayDialer dialer, TimeProvider time)
     {
+        private readonly WebSocketDialer webSockets = new(dialer);
+
         public async Task<Stream> ConnectAsync(CancellationToken cancellationToken)
         {
             CarrierException? first = null;
@@ -61,7 +64,7 @@ public static class BootstrapClient
         private async Task<Stream> ConnectAsync(GatewayEndpoint endpoint, CancellationToken cancellationToken)
         {
             using var authority = await ReadAuthorityAsync(endpoint, cancellationToken);
-            var stream = new SslStream(await ApiConnector.DialAsync(dialer, endpoint.Host, endpoint.ApiPort, cancellationToken));
+            var stream = new SslStream(await DialAsync(endpoint, cancellationToken));
             try
             {
                 await stream.AuthenticateAsClientAsync(
@@ -85,13 +88,18 @@ public static class BootstrapClient
             }
         }
 
+        /// <summary>Where only the API's port is exposed it is an HTTP ingress, as a rule, which passes nothing but WebSockets; the gateway's own port takes them, too.</summary>
+        private Task<Stream> DialAsync(GatewayEndpoint endpoint, CancellationToken cancellationToken) => endpoint.DataPort == 0
+            ? webSockets.ConnectAsync(endpoint.Host, endpoint.ApiPort, cancellationToken)
+            : ApiConnector.DialAsync(dialer, endpoint.Host, endpoint.ApiPort, cancellationToken);
+
         /// <summary>Nothing secret is sent here, and what is read counts for nothing unless it has the token's fingerprint.</summary>
         private async Task<X509Certificate2> ReadAuthorityAsync(GatewayEndpoint endpoint, CancellationToken cancellationToken)
         {
             var where = $"{endpoint.Host}:{endpoint.ApiPort}";
             using var handler = new SocketsHttpHandler
             {
-                ConnectCallback = async (_, token) => await ApiConnector.DialAsync(dialer, endpoint.Host, endpoint.ApiPort, token),
+                ConnectCallback = async (_, token) => await DialAsync(endpoint, token),
                 UseProxy = false,
                 AllowAutoRedirect = false,
 #pragma warning disable CA5359 // the answer is judged by its fingerprint below, whoever gave it

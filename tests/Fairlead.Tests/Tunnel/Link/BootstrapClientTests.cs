@@ -17,6 +17,14 @@ public sealed class BootstrapClientTests
     }
 
     [Fact]
+    public async Task Client_goes_by_websocket_where_only_the_apis_port_is_exposed()
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        using var client = BootstrapClient.Create(gateway.Token with { Endpoints = [gateway.Endpoint with { DataPort = 0 }] });
+        (await client.GetStringAsync("/who", Soon)).ShouldBe("nobody");
+    }
+
+    [Fact]
     public async Task Client_skips_an_endpoint_where_nobody_listens()
     {
         await using var gateway = await TestGateway.StartAsync();
