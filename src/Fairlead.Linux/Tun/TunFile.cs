@@ -86,15 +86,10 @@ internal sealed class TunFile : IDisposable
         }
     }
 
-    /// <returns>False when the packet was not taken: the device is down or gone, the kernel short of memory, or the frame nothing it understands.</returns>
-    public unsafe bool Write(ReadOnlySpan<byte> frame)
-    {
-        fixed (byte* pointer = frame)
-        {
-            return Libc.Write(Handle, pointer, (nuint)frame.Length) >= 0;
-        }
-    }
+    /// <returns>False when the packet was not taken: the device is down, gone or closed here, the kernel short of memory, or the frame nothing it understands.</returns>
+    public bool Write(ReadOnlySpan<byte> frame) => Write(frame, []);
 
+    /// <summary>A frame in two parts.</summary>
     public unsafe bool Write(ReadOnlySpan<byte> header, ReadOnlySpan<byte> rest)
     {
         fixed (byte* first = header, second = rest)
@@ -102,7 +97,15 @@ internal sealed class TunFile : IDisposable
             var vectors = stackalloc Libc.IoVector[2];
             vectors[0] = new Libc.IoVector { Base = first, Length = (nuint)header.Length };
             vectors[1] = new Libc.IoVector { Base = second, Length = (nuint)rest.Length };
-            return Libc.Write(Handle, vectors, 2) >= 0;
+            try
+            {
+                return Libc.Write(Handle, vectors, rest.IsEmpty ? 1 : 2) >= 0;
+            }
+            catch (ObjectDisposedException)
+            {
+                // Somebody still answers a connection of a capture that is over.
+                return false;
+            }
         }
     }
 

@@ -54,7 +54,8 @@ internal sealed class TcpTranslator(KernelEnd v4, KernelEnd? v6, IcmpSender icmp
 
         var key = FlowKey.Read(packet, ip);
         var opens = (flags & Kind) == TcpFlags.Syn;
-        var slot = -1;
+        var isHeld = false;
+        int slot;
         byte generation = 0;
         TunConnection? given = null;
         lock (gate)
@@ -78,7 +79,7 @@ internal sealed class TcpTranslator(KernelEnd v4, KernelEnd? v6, IcmpSender icmp
                             table.Remove(slot);
                         }
 
-                        slot = -2;
+                        isHeld = true;
                         break;
                     case FlowState.Closing when opens:
                         // The program uses its port again.
@@ -93,13 +94,18 @@ internal sealed class TcpTranslator(KernelEnd v4, KernelEnd? v6, IcmpSender icmp
         }
 
         given?.Abandon();
+        if (isHeld)
+        {
+            return;
+        }
+
         if (slot >= 0)
         {
             var end = ip.IsV6 ? v6!.Value : v4;
             TcpHeader.Rewrite(packet, ip, end.Address + 1 + generation, (ushort)(slot + 1), end.Address, end.Port, partial);
             sink.ToKernel(frame);
         }
-        else if (slot == -1)
+        else
         {
             Unknown(frame, ip, key, flags, partial, now);
         }
