@@ -33,7 +33,7 @@ internal sealed class GatewayMetrics : IDisposable
 
     public void Dialled(TransportProtocol protocol, FlowFailure failure, TimeSpan took) => dials.Record(
         took.TotalSeconds,
-        new KeyValuePair<string, object?>("network.transport", protocol == TransportProtocol.Tcp ? "tcp" : "udp"),
+        new KeyValuePair<string, object?>("network.transport", protocol.ToString().ToLowerInvariant()),
         new KeyValuePair<string, object?>("result", failure.ToString()));
 
     public void Requested(string route, int status) => requests.Add(

@@ -64,6 +64,25 @@ public sealed class ExitTests(SharedCluster shared) : ClusterTest(shared)
     }
 
     [Fact]
+    public async Task Connected_laptop_reaches_the_loopback_of_a_pod_by_an_address_that_stands_for_it()
+    {
+        Need(ClusterFeature.Python);
+        await Cluster.ApplyAsync(Deployment("cellar"));
+        (await Cluster.KubectlAsync("rollout", "status", "-n", "shop", "deploy/cellar", "--timeout=60s")).ShouldSucceed();
+        var laptop = await NewMemberAsync();
+        await Cluster.ApplyAsync(Grant(laptop.User, "cellar"));
+        await Shell.EventuallyAsync("the grant counts", async () => (await laptop.FairleadAsync("connect", "--proxy-via", "127.0.0.1/32=shop/deployment/cellar")).ExitCode == 0);
+        var entry = System.Text.Json.JsonDocument.Parse((await laptop.FairleadAsync("plan", "-o", "json")).Text).RootElement.GetProperty("entries").EnumerateArray()
+            .Single(e => e.GetProperty("prefix").GetString() == "127.0.0.1/32");
+        var address = entry.GetProperty("as").GetString()!.Split('/')[0];
+        var pod = await PodAsync("cellar");
+        (await laptop.Host.ShellAsync($"cat < /dev/tcp/{address}/9100")).Text.ShouldBe(pod);
+        (await laptop.Host.ShellAsync($"exec 3<>/dev/udp/{address}/9101; echo please >&3; timeout 10 dd bs=600 count=1 status=none <&3")).Text.ShouldBe(pod);
+        (await laptop.Host.ShellAsync($"exec 3<>/dev/tcp/{address}/9102")).Error.ShouldContain("refused", Case.Insensitive);
+        (await Cluster.KubectlAsync("delete", "deployment/cellar", "-n", "shop", "--wait=false")).ShouldSucceed();
+    }
+
+    [Fact]
     public async Task Exit_that_can_t_be_is_refused_with_the_reason_before_anything_is_placed()
     {
         await Cluster.ApplyAsync(Grant("probe-none", "*"));
