@@ -83,3 +83,21 @@ install_packages() {
     exit 1
   fi
 }
+
+# Unpacks Debian packages into a directory of artifacts instead of installing them: those that would change this machine.
+unpack_packages() {
+  local directory=artifacts/$1 log=artifacts/packages.log; shift
+  [ ! -e "$directory/.unpacked" ] || return 0
+  rm -rf "$directory"
+  mkdir -p "$directory/packages"
+  (
+    cd "$directory/packages"
+    timeout 120 apt-get download "$@" || { timeout 120 apt-get update && timeout 120 apt-get download "$@"; }
+  ) >> $log 2>&1 < /dev/null || { show_log $log "these packages could not be downloaded: $*"; exit 1; }
+  local package
+  for package in "$directory"/packages/*.deb; do
+    dpkg-deb --extract "$package" "$directory"
+  done
+  rm -r "$directory/packages"
+  touch "$directory/.unpacked"
+}

@@ -34,6 +34,7 @@ var all = new Dictionary<string, Func<Report, Task>>
     ["distance"] = Distance.RunAsync,
     ["services"] = ManyServices.RunAsync,
     ["idle"] = IdleFlows.RunAsync,
+    ["dns"] = Names.RunAsync,
     ["tun"] = TunDevice.RunAsync,
     ["portforward"] = PortForward.RunAsync,
 };

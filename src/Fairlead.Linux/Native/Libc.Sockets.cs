@@ -24,10 +24,6 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", EntryPoint = "sendmsg", SetLastError = true)]
     public static partial nint SendMessage(SafeSocketHandle socket, MessageHeader* message, int flags);
 
-    /// <summary>ioctl(2) with a structure.</summary>
-    [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
-    public static partial int Control(Microsoft.Win32.SafeHandles.SafeFileHandle file, nuint request, void* argument);
-
     /// <summary>struct msghdr.</summary>
     [StructLayout(LayoutKind.Sequential)]
     public struct MessageHeader

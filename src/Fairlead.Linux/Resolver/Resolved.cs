@@ -2,6 +2,7 @@ using System.ComponentModel;
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using Fairlead.Linux.Tun;
 using Fairlead.Platform;
 using Fairlead.Platform.Resolver;
 
@@ -63,7 +64,7 @@ internal sealed class Resolved : IDisposable
         {
             await ReleaseAsync(cancellationToken);
             link = claim.Device is null ? DnsLink.Open(DnsLink.DefaultName) : null;
-            DnsLink.AddAddress(claim.Device ?? link!.Name, claim.Server);
+            TunLink.AddAddress(claim.Device ?? link!.Name, claim.Server);
         }
 
         var device = claim.Device ?? link!.Name;

@@ -24,6 +24,7 @@ internal static class TunLink
     private const uint NoDuplicateDetection = 2;    // IFA_F_NODAD
     private const ushort Create = 0x400;        // NLM_F_CREATE
     private const int Up = 1;                   // IFF_UP
+    private const int AlreadyThere = 17;        // EEXIST
 
     /// <returns>The interface index, and whether it got the IPv6 address: a host without IPv6 is no failure.</returns>
     /// <exception cref="HostException">The host refuses.</exception>
@@ -40,6 +41,20 @@ internal static class TunLink
 
     /// <exception cref="HostException">There is no such device, or the host refuses.</exception>
     public static void SetUp(NetlinkSocket socket, string name) => Check(SetUp(socket, IndexOf(name)), $"{name} can't be set up");
+
+    /// <summary>
+    /// Gives a device an address of its own, of global scope whatever its range, and sets it up. systemd-resolved asks a link's servers from that link, where only an address of its
+    /// own is local, and takes no notice of links without one of that scope.
+    /// </summary>
+    /// <exception cref="HostException">The host refuses.</exception>
+    public static void AddAddress(string name, IPAddress address)
+    {
+        var index = IndexOf(name);
+        using var socket = NetlinkSocket.Open();
+        var added = Add(socket, index, address, address.AddressFamily == AddressFamily.InterNetwork ? 32 : 128);
+        Check(added == AlreadyThere ? 0 : added, $"{name} can't have the address {address}");
+        Check(SetUp(socket, index), $"{name} can't be set up");
+    }
 
     private static int IndexOf(string name) => (int)Libc.InterfaceIndex(name) is not 0 and var index ? index : throw Errno.Failure($"{name} has vanished");
 
