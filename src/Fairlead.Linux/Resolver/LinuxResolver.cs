@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Fairlead.Linux.Files;
+using Fairlead.Linux.Routes;
 using Fairlead.Linux.Sockets;
 using Fairlead.Platform;
 using Fairlead.Platform.Capture;
@@ -125,6 +126,7 @@ internal sealed class LinuxResolver(LinuxHostPaths paths, IHostJournal journal, 
         var changes = Channel.CreateBounded<ResolverChange>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var watches = new Dictionary<string, Task>();
+        var link = WatchLinkAsync(changes.Writer, ending.Token);
         try
         {
             while (true)
@@ -147,7 +149,7 @@ internal sealed class LinuxResolver(LinuxHostPaths paths, IHostJournal journal, 
         finally
         {
             await ending.CancelAsync();
-            await Task.WhenAll(watches.Values);
+            await Task.WhenAll([link, .. watches.Values]);
         }
     }
 
@@ -287,6 +289,25 @@ internal sealed class LinuxResolver(LinuxHostPaths paths, IHostJournal journal, 
         // Also when resolved isn't there yet: its directory is made when it starts.
         watched.Add(Resolved.UplinkFile);
         return [.. watched.Distinct().Where(path => Directory.Exists(Path.GetDirectoryName(path)))];
+    }
+
+    private async Task WatchLinkAsync(ChannelWriter<ResolverChange> changes, CancellationToken cancellationToken)
+    {
+        try
+        {
+            using var watch = RouteWatch.Open(0, _ => null);
+            await foreach (var _ in watch.RunAsync(cancellationToken))
+            {
+                if (resolved.HasLostLink)
+                {
+                    changes.TryWrite(new ResolverChange($"the network link {DnsLink.DefaultName} was deleted"));
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            return;
+        }
     }
 
     private static async Task WatchFileAsync(string path, ChannelWriter<ResolverChange> changes, CancellationToken cancellationToken)

@@ -25,7 +25,7 @@ internal sealed class Resolved : IDisposable
     /// <summary>Each answer of resolvectl is a call or two over D-Bus.</summary>
     private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(10);
 
-    private DnsLink? link;
+    private volatile DnsLink? link;
     private ResolverClaim? claimed;
 
     /// <summary>127.0.0.53 and .54: resolved itself, when it runs; else some other server may have the addresses.</summary>
@@ -50,6 +50,9 @@ internal sealed class Resolved : IDisposable
     public static bool IsInNameServiceSwitch(IEnumerable<string> lines) => lines
         .Select(line => line.Split('#')[0].Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries))
         .Any(fields => fields is ["hosts:", .. var modules] && modules.Contains("resolve"));
+
+    /// <summary>Somebody deleted the link of ours.</summary>
+    public bool HasLostLink => link is { Exists: false };
 
     /// <exception cref="HostException">The link can't be made, or resolved refuses.</exception>
     public async Task ClaimAsync(ResolverClaim claim, CancellationToken cancellationToken)
