@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Security;
+using System.Net.Sockets;
 using System.Security.Authentication;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
@@ -19,6 +20,9 @@ public static class BootstrapClient
     private const int MaxAuthority = 16 * 1024;
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
+    /// <summary>For one endpoint: a firewall that drops what goes to it must not keep the next, an ingress say, from being tried. Longer than a proxy is waited for.</summary>
+    private static readonly TimeSpan EndpointPatience = TimeSpan.FromSeconds(10);
 
     /// <summary>
     /// A client that takes the server only if its certificate is signed by the CA with the token's SHA-256 and carries the space's name. TLS
@@ -48,13 +52,19 @@ public static class BootstrapClient
             CarrierException? first = null;
             foreach (var endpoint in token.Endpoints)
             {
+                using var patience = new CancellationTokenSource(EndpointPatience, time);
+                using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, patience.Token);
                 try
                 {
-                    return await ConnectAsync(endpoint, cancellationToken);
+                    return await ConnectAsync(endpoint, stop.Token);
                 }
                 catch (CarrierException e)
                 {
                     first = first is null || (e.Refused && !first.Refused) ? e : first;
+                }
+                catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+                {
+                    first ??= LinkProblems.Of(new SocketException((int)SocketError.TimedOut), $"{endpoint.Host}:{endpoint.ApiPort}");
                 }
             }
 

@@ -125,9 +125,18 @@ public sealed class KubeconfigTests(SharedCluster cluster) : ClusterTest(cluster
         {
             await Shell.EventuallyAsync("the later one is denied", async () => (await Cluster.KubectlAsync("get", "csr", "after-foreign", "--no-headers")).Text.Contains("Denied"));
             (await Cluster.KubectlAsync("get", "csr", "foreign", "-o", "jsonpath={.status}")).Text.ShouldBeOneOf("", "{}");
-            foreach (var (verb, signer, may) in new[] { ("approve", "fairlead.dev/client", "yes"), ("sign", "fairlead.dev/client", "yes"), ("approve", "example.com/other", "no"), ("sign", "kubernetes.io/kube-apiserver-client", "no") })
+            foreach (var (verb, signer, may) in new[] { ("approve", "fairlead.dev/client", "true"), ("sign", "fairlead.dev/client", "true"), ("approve", "example.com/other", "false"), ("sign", "kubernetes.io/kube-apiserver-client", "false") })
             {
-                (await Cluster.KubectlAsync("auth", "can-i", verb, $"signers.certificates.k8s.io/{signer}", "--as=system:serviceaccount:fairlead:fairlead-gateway")).Output.Trim().ShouldBe(may, $"{verb} {signer}");
+                (await Cluster.Host.ShellAsync($$"""
+                    kubectl --kubeconfig {{Cluster.Kubeconfig}} create -o 'jsonpath={.status.allowed}' -f - <<END
+                    apiVersion: authorization.k8s.io/v1
+                    kind: SubjectAccessReview
+                    spec:
+                      user: system:serviceaccount:fairlead:fairlead-gateway
+                      groups: [ system:serviceaccounts, system:serviceaccounts:fairlead, system:authenticated ]
+                      resourceAttributes: { group: certificates.k8s.io, resource: signers, verb: {{verb}}, name: {{signer}} }
+                    END
+                    """)).Text.ShouldBe(may, $"{verb} {signer}");
             }
         }
         finally
