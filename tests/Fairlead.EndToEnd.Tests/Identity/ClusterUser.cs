@@ -26,7 +26,7 @@ internal sealed class ClusterUser(Cluster cluster, Laptop laptop, string name, i
         await cluster.ApplyAsync($$"""
             apiVersion: v1
             kind: Namespace
-            metadata: { name: {{Namespace}} }
+            metadata: { name: {{Namespace}}, labels: { fairlead.dev/end-to-end: "true" } }
             ---
             apiVersion: v1
             kind: ServiceAccount

@@ -97,7 +97,7 @@ internal sealed class GivenCluster(string kubeconfig, string image) : IClusterPr
             await world.RunAsync(["kubectl", "--kubeconfig", Cluster.Kubeconfig, "delete", "--ignore-not-found", "--wait=false", "-f", "-"], installed.Output);
         }
 
-        await KubectlAsync(world, ["delete", "namespace", .. _namespaces, "--ignore-not-found", "--wait=false"]);
+        await KubectlAsync(world, "delete", "namespace", "-l", Label, "--ignore-not-found", "--wait=false");
         await DisposeAsync();
     }
 
