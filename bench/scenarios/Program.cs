@@ -36,6 +36,7 @@ var all = new Dictionary<string, Func<Report, Task>>
     ["idle"] = IdleFlows.RunAsync,
     ["dns"] = Names.RunAsync,
     ["tun"] = TunDevice.RunAsync,
+    ["busy"] = BusyFlow.RunAsync,
     ["portforward"] = PortForward.RunAsync,
 };
 while (args is [['-', '-', .. var option], var value, .. var rest])
