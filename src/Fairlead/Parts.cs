@@ -24,4 +24,7 @@ internal static class Parts
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     public static IRunProcess Run() => new RunProcess();
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static IContainerDaemon Container() => new ContainerDaemon();
 }

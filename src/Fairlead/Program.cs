@@ -10,6 +10,7 @@ return await CommandLine.RunAsync(args, new CliHost
     Companion = Parts.Companion,
     Sandbox = Parts.Sandbox,
     Run = Parts.Run,
+    Container = Parts.Container,
     Time = TimeProvider.System,
     Environment = Environment.GetEnvironmentVariable,
 }, CancellationToken.None);

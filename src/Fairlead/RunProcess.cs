@@ -131,6 +131,9 @@ internal sealed class RunProcess : IRunProcess
             obstacle is null
                 ? new DoctorCheck("private networks", CheckResult.Ok, "You can have private networks: 'fairlead run' works.", null)
                 : new DoctorCheck("private networks", CheckResult.Warning, $"'fairlead run' can't work: {obstacle.Reason}.", obstacle.Hint),
+            new DoctorCheck("containers", CheckResult.Ok, ContainerDaemon.Installed.ToList() is { Count: > 0 } engines
+                ? $"{string.Join(" and ", engines)} {(engines.Count > 1 ? "are" : "is")} there: 'fairlead connect --docker' uses {engines[0]}."
+                : "There is no container engine, which only 'fairlead connect --docker' needs.", null),
         ];
     }
 

@@ -20,6 +20,8 @@ public sealed class CliHost
 
     public required Func<IRunProcess> Run { get; init; }
 
+    public required Func<IContainerDaemon> Container { get; init; }
+
     public required TimeProvider Time { get; init; }
 
     /// <summary>Reads an environment variable; null when it isn't set.</summary>

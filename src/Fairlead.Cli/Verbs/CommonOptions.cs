@@ -22,6 +22,8 @@ internal sealed class CommonOptions
 
     public Option<string?> GatewayNamespace { get; } = MakeGatewayNamespace();
 
+    public Option<bool> Docker { get; } = new("--docker") { Description = "The daemon in a container (docker or podman), whose network other containers join" };
+
     public Option<string?> RunDirectory { get; } = new("--run-dir") { Hidden = true };
 
     public Option<string?> StateDirectory { get; } = new("--state-dir") { Hidden = true };

@@ -20,6 +20,7 @@ internal sealed class ConnectVerbs(CliHost host, CommonOptions common, DynamicVa
     private readonly Option<string[]> allow = Subnets("--allow-conflicting-subnets", "Let the cluster win in this subnet over routes that this host has");
     private readonly Option<string[]> vnat = Subnets("--vnat", "Reach this subnet by virtual addresses, conflict or not; also: service, pods, also, all");
     private readonly Option<string[]> via = new("--proxy-via") { Description = "Traffic to this subnet (or service, pods, also, all) leaves from a pod of a workload; repeatable", HelpName = "CIDR=WORKLOAD" };
+    private readonly Option<string?> image = new("--image") { Description = "With --docker: the image to start it from", HelpName = "NAME" };
     private readonly Argument<string[]> command = new("COMMAND") { HelpName = "COMMAND", Description = "After --: run it while connected, then disconnect", Arity = ArgumentArity.ZeroOrMore };
 
     public IEnumerable<Command> Build()
@@ -28,12 +29,14 @@ internal sealed class ConnectVerbs(CliHost host, CommonOptions common, DynamicVa
         var disconnect = new Verb("disconnect", "Take the connection down; every change to this host is undone", "fairlead disconnect")
             .Does(host, common, (context, cancellationToken) => DisconnectAsync(context, cancellationToken));
         disconnect.Aliases.Add("quit");
+        disconnect.Options.Add(common.Docker);
         yield return disconnect;
 
         var plan = new Verb("plan", "What connect routes, remaps and leaves alone, or would, and why", "fairlead plan", "fairlead plan --watch", "fairlead plan -o json")
             .Does(host, common, (context, cancellationToken) => context.ShowAsync(context.WithSpace(LocalApi.Plan), LocalJson.Default.PlanState, ConnectView.Write, cancellationToken));
         plan.Options.Add(common.Space);
         plan.Options.Add(common.Watch);
+        plan.Options.Add(common.Docker);
         yield return plan;
     }
 
@@ -51,12 +54,13 @@ internal sealed class ConnectVerbs(CliHost host, CommonOptions common, DynamicVa
             "fairlead connect --allow-conflicting-subnets 10.128.0.0/9",
             "fairlead connect --vnat service --never-proxy 10.96.0.10/32",
             "fairlead connect --proxy-via 127.0.0.1/32=shop/deployment/echo",
-            "fairlead connect -- psql -h postgres.shop")
+            "fairlead connect -- psql -h postgres.shop",
+            "fairlead connect --docker")
         {
             RunsCommand = true,
             Details = "Subnets that a VPN or another network of this host has already get virtual addresses, unless told otherwise; 'fairlead plan' shows them.\n",
         };
-        foreach (var option in new Option[] { ns, mapped, also, never, allow, via, vnat, common.Space })
+        foreach (var option in new Option[] { ns, mapped, also, never, allow, via, vnat, common.Space, common.Docker, image })
         {
             connect.Options.Add(option);
         }
@@ -83,6 +87,17 @@ internal sealed class ConnectVerbs(CliHost host, CommonOptions common, DynamicVa
             context.Get(allow),
             [.. (context.Get(via) ?? []).Select(ReadVia)],
             context.Get(vnat));
+        if (context.Get(common.Docker))
+        {
+            if (words.Length > 0)
+            {
+                throw CommonOptions.Usage("connect-docker", "A command can't run in the container's network like this", "the container is there for others to join", "podman run --network container:fairlead IMAGE COMMAND   (or, without an engine: fairlead run -- COMMAND)");
+            }
+
+            await using var progress = new ProgressLine(host, "Starting the daemon's container");
+            await host.Container().StartAsync(context.Get(image), cancellationToken);
+        }
+
         var before = await context.Daemon.GetAsync(LocalApi.Connect, LocalJson.Default.ConnectState, cancellationToken);
         ConnectState state;
         await using (new ProgressLine(host, "Connecting"))
@@ -115,6 +130,10 @@ internal sealed class ConnectVerbs(CliHost host, CommonOptions common, DynamicVa
         await using (new ProgressLine(host, "Disconnecting"))
         {
             await context.Daemon.SendAsync("DELETE", LocalApi.Connect, cancellationToken);
+            if (context.Get(common.Docker))
+            {
+                await host.Container().StopAsync(cancellationToken);
+            }
         }
 
         DaemonVerbs.Say(context, "Disconnected; every change to this host is undone.");

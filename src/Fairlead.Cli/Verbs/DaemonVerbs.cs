@@ -39,6 +39,7 @@ internal sealed class DaemonVerbs(CliHost host, CommonOptions common)
             .Does(host, common, (context, cancellationToken) =>
                 context.ShowAsync(LocalApi.Status, LocalJson.Default.DaemonStatus, (output, value) => StatusView.Write(output, value, host.Time.GetUtcNow()), cancellationToken));
         status.Options.Add(common.Watch);
+        status.Options.Add(common.Docker);
         yield return WithPaths(status);
 
         yield return WithPaths(new Verb("cleanup", "Undo what a killed daemon left on this host", "sudo fairlead cleanup")

@@ -32,6 +32,7 @@ internal sealed class SpaceVerbs(CliHost host, CommonOptions common, DynamicValu
         join.Options.Add(common.Kubeconfig);
         join.Options.Add(common.Context);
         join.Options.Add(forRun);
+        join.Options.Add(common.Docker);
         yield return join;
 
         var leave = new Verb("leave", "Leave a space: forget its keys, rules and addresses", "fairlead leave", "fairlead leave --space staging")
@@ -49,6 +50,7 @@ internal sealed class SpaceVerbs(CliHost host, CommonOptions common, DynamicValu
             });
         leave.Options.Add(common.Space);
         leave.Options.Add(forRun);
+        leave.Options.Add(common.Docker);
         yield return leave;
 
         var services = new Verb("services", "Services of the space", "fairlead services list -n shop");
@@ -191,15 +193,26 @@ internal sealed class SpaceVerbs(CliHost host, CommonOptions common, DynamicValu
     }
 
     /// <summary>The daemon joins, or for 'fairlead run' this process does, as the user.</summary>
-    private Task<SpaceStatus> SendJoinAsync(VerbContext context, JoinRequest request, CancellationToken cancellationToken) => context.Get(forRun)
-        ? host.Run().JoinAsync(request, cancellationToken)
-        : context.Daemon.SendAsync("POST", LocalApi.Join, request, LocalJson.Default.JoinRequest, LocalJson.Default.SpaceStatus, cancellationToken);
+    private async Task<SpaceStatus> SendJoinAsync(VerbContext context, JoinRequest request, CancellationToken cancellationToken)
+    {
+        if (context.Get(forRun))
+        {
+            return await host.Run().JoinAsync(request, cancellationToken);
+        }
+
+        if (context.Get(common.Docker))
+        {
+            await host.Container().StartAsync(null, cancellationToken);
+        }
+
+        return await context.Daemon.SendAsync("POST", LocalApi.Join, request, LocalJson.Default.JoinRequest, LocalJson.Default.SpaceStatus, cancellationToken);
+    }
 
     private void ShowJoined(VerbContext context, SpaceStatus space) => context.Output.Show(space, LocalJson.Default.SpaceStatus, (output, s) =>
     {
         output.Line($"Joined space {s.Name} as {s.Subject}.");
         StatusView.WriteProblems(output, [s]);
-        output.Note(context.Get(forRun) ? "next: fairlead run -- COMMAND" : "next: fairlead services list, then fairlead consume NAMESPACE/*");
+        output.Note(context.Get(forRun) ? "next: fairlead run -- COMMAND" : context.Get(common.Docker) ? "next: fairlead connect --docker" : "next: fairlead services list, then fairlead consume NAMESPACE/*");
     });
 
     /// <summary>The space that was named, or the one in use.</summary>

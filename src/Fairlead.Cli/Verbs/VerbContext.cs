@@ -41,7 +41,7 @@ internal sealed class VerbContext
 
     public DaemonPaths Paths => new(Get(_common.RunDirectory), Get(_common.StateDirectory), Get(_common.HostsFile), SocketPath);
 
-    public string SocketPath => SocketOf(Host, Get(_common.RunDirectory));
+    public string SocketPath => Get(_common.Docker) ? Host.Container().Socket : SocketOf(Host, Get(_common.RunDirectory));
 
     public LocalClient Daemon { get; }
 

@@ -19,9 +19,12 @@ internal sealed class PeerCredentials : IPeerCredentials
         {
             var length = socket.GetRawSocketOption(Libc.SolSocket, Libc.SoPeerCredentials, credentials);
             var pid = BinaryPrimitives.ReadInt32LittleEndian(credentials);
-            if (socket.AddressFamily == AddressFamily.Unix && length == credentials.Length && pid > 0)
+            var uid = BinaryPrimitives.ReadUInt32LittleEndian(credentials[4..]);
+
+            // A peer in another PID namespace (we run in a container) has pid 0, too, but a uid.
+            if (socket.AddressFamily == AddressFamily.Unix && length == credentials.Length && uid != uint.MaxValue)
             {
-                return new PeerIdentity(BinaryPrimitives.ReadUInt32LittleEndian(credentials[4..]), BinaryPrimitives.ReadUInt32LittleEndian(credentials[8..]), pid);
+                return new PeerIdentity(uid, BinaryPrimitives.ReadUInt32LittleEndian(credentials[8..]), pid);
             }
         }
         catch (SocketException exception)

@@ -26,6 +26,7 @@ internal static class CommandLineRunner
         Companion = () => companion ?? throw new InvalidOperationException("this verb must not start the companion"),
         Sandbox = () => sandbox ?? throw new InvalidOperationException("this verb must not need the sandbox"),
         Run = () => run ?? throw new InvalidOperationException("this verb must not run commands"),
+        Container = () => throw new InvalidOperationException("this verb must not need a container"),
         Time = time ?? TimeProvider.System,
         Environment = name => name == "FAIRLEAD_SOCKET" ? socket ?? "/nonexistent/daemon.sock" : null,
     };
