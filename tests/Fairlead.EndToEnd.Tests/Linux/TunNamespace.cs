@@ -26,6 +26,9 @@ internal sealed class TunNamespace : IAsyncDisposable
         Tun = Inside.Inside(() => Inside.Host.OpenTunAsync(TunOptions.Default with { Mtu = mtu }, CancellationToken.None));
         Inside.Run("ip", "route", "add", "10.96.0.0/16", "dev", Tun.Device.Name);
         Inside.Run("ip", "-6", "route", "add", "fd96::/64", "dev", Tun.Device.Name);
+
+        // The kernel makes an IPv6 address's own route a moment after the address (addrconf's work queue): a datagram would be lost before.
+        Inside.Run("sh", "-c", $"until ip -6 route show table local | grep -q {Tun.Device.Address6}; do sleep 0.02; done").ShouldBe("");
         serving = ServeAsync(serve ?? ((_, socket) => EchoAsync(socket)));
     }
 

@@ -80,27 +80,33 @@ public sealed class TunTests
     [Fact]
     public async Task Reset_of_either_end_reaches_the_other()
     {
-        var served = new TaskCompletionSource<Socket>();
+        var reset = new TaskCompletionSource<SocketError>(TaskCreationOptions.RunContinuationsAsynchronously);
         await using var tun = new TunNamespace(serve: async (connection, socket) =>
         {
+            await socket.ReceiveAsync(new byte[1]);
             if (connection.Destination.Port == 80)
             {
                 socket.LingerState = new LingerOption(true, 0);
                 return;
             }
 
+            await socket.SendAsync(new byte[] { 42 });
             var failure = await Should.ThrowAsync<SocketException>(async () => await socket.ReceiveAsync(new byte[1]));
-            failure.SocketErrorCode.ShouldBe(SocketError.ConnectionReset);
-            served.SetResult(socket);
+            reset.SetResult(failure.SocketErrorCode);
         });
         using var first = tun.Tcp();
         await first.ConnectAsync(TunNamespace.Service, 80, Cancel);
+        await first.SendAsync(new byte[] { 1 }, Cancel);
         (await Should.ThrowAsync<SocketException>(async () => await first.ReceiveAsync(new byte[1], Cancel))).SocketErrorCode.ShouldBe(SocketError.ConnectionReset);
+
+        // A reset before the far side has the connection would be one that was never made.
         var second = tun.Tcp();
         await second.ConnectAsync(TunNamespace.Service, 81, Cancel);
+        await second.SendAsync(new byte[] { 1 }, Cancel);
+        (await second.ReceiveAsync(new byte[1], Cancel)).ShouldBe(1);
         second.LingerState = new LingerOption(true, 0);
         second.Dispose();
-        await served.Task.WaitAsync(Cancel);
+        (await reset.Task.WaitAsync(Cancel)).ShouldBe(SocketError.ConnectionReset);
     }
 
     [Theory]
