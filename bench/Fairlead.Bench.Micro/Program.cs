@@ -12,7 +12,10 @@ switch (args.FirstOrDefault())
     case "idle":
         await RelayBench.IdleAsync((int)seconds);
         return 0;
+    case "plan":
+        PlanBench.Run(args.Length > 1 ? (int)seconds : 100_000);
+        return 0;
     default:
-        Console.Error.WriteLine("usage: Fairlead.Bench.Micro stream [SECONDS] | opens [SECONDS] | idle [FLOWS]");
+        Console.Error.WriteLine("usage: Fairlead.Bench.Micro stream [SECONDS] | opens [SECONDS] | idle [FLOWS] | plan [ROUTES]");
         return 2;
 }

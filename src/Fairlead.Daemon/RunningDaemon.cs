@@ -164,7 +164,7 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
         {
             daemon.StartParts();
             daemon.connect = new ConnectService(host, journal, daemon.spaces, store, settings, new ConnectNames(daemon.nameServer, daemon.hostResolver, daemon.spaces, daemon.ReadNameSettings), (device, find, stop) => new TunFlows(device, find, time, loggers).RunAsync(stop), time, loggers);
-            await daemon.StartApiAsync(options, host, settings, Describe(selection), time, cancellationToken);
+            await daemon.StartApiAsync(options, host, journal, settings, Describe(selection), time, cancellationToken);
             return daemon;
         }
         catch
@@ -194,7 +194,7 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
         parts.Add(datagrams.RunAsync(stopping.Token));
     }
 
-    private async Task StartApiAsync(DaemonOptions options, IHost host, DaemonSettings settings, CaptureStatus captureStatus, TimeProvider time, CancellationToken cancellationToken)
+    private async Task StartApiAsync(DaemonOptions options, IHost host, IHostJournal journal, DaemonSettings settings, CaptureStatus captureStatus, TimeProvider time, CancellationToken cancellationToken)
     {
         var endpoints = new LocalApiEndpoints(
             new DaemonIdentity(Environment.ProcessId, time.GetUtcNow(), captureStatus),
@@ -203,7 +203,7 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
             pipeline.Applied,
             new ConnectEndpoints(connect!, spaces, time, stopping.Token),
             settings,
-            new Doctor(captureStatus, hosts, nameServer, pipeline, tcp, datagrams, new ReachCheck(pipeline, time), time),
+            new Doctor(captureStatus, hosts, nameServer, pipeline, tcp, datagrams, new ReachCheck(pipeline, time), new NetworkExamination(host, journal, connect!), time),
             log,
             ShutDownAsync,
             time,

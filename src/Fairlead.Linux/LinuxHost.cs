@@ -1,5 +1,6 @@
 using Fairlead.Linux.Capture;
 using Fairlead.Linux.Files;
+using Fairlead.Linux.Firewall;
 using Fairlead.Linux.Journal;
 using Fairlead.Linux.Limits;
 using Fairlead.Linux.Peers;
@@ -8,6 +9,7 @@ using Fairlead.Linux.Routes;
 using Fairlead.Linux.Tun;
 using Fairlead.Platform.Capture;
 using Fairlead.Platform.Files;
+using Fairlead.Platform.Firewall;
 using Fairlead.Platform.Journal;
 using Fairlead.Platform.Peers;
 using Fairlead.Platform.Resolver;
@@ -47,6 +49,9 @@ public sealed class LinuxHost(LinuxHostPaths paths) : IHost
     public IHostRoutes OpenRoutes(IHostJournal journal) => LinuxRoutes.Open(journal);
 
     public IHostResolver OpenResolver(IHostJournal journal) => new LinuxResolver(paths, journal, TimeProvider.System);
+
+    public async Task<IReadOnlyList<EgressBlock>> FindEgressBlocksAsync(string device, CancellationToken cancellationToken) =>
+        EgressRules.FindBlocks(await NftProgram.ReadRulesetAsync(cancellationToken), device);
 
     public async Task<bool> TryUndoAsync(HostChange change, CancellationToken cancellationToken)
     {

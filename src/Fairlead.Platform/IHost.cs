@@ -1,5 +1,6 @@
 using Fairlead.Platform.Capture;
 using Fairlead.Platform.Files;
+using Fairlead.Platform.Firewall;
 using Fairlead.Platform.Journal;
 using Fairlead.Platform.Peers;
 using Fairlead.Platform.Resolver;
@@ -41,6 +42,10 @@ public interface IHost
 
     /// <summary>The way to names on this host; nothing of it is changed yet. What a kill leaves is written to <paramref name="journal"/> first. The caller disposes it.</summary>
     IHostResolver OpenResolver(IHostJournal journal);
+
+    /// <summary>What of this host's firewall would keep a program from opening connections by this device. Nothing is changed.</summary>
+    /// <exception cref="HostException">The firewall can't be read.</exception>
+    Task<IReadOnlyList<EgressBlock>> FindEgressBlocksAsync(string device, CancellationToken cancellationToken);
 
     /// <summary>Undoes a journalled change of the platform's own kinds. Idempotent. The caller then marks it undone.</summary>
     /// <returns>False when the kind isn't the platform's: whoever recorded it undoes it.</returns>

@@ -98,7 +98,7 @@ internal sealed class ConnectVerbs(CliHost host, CommonOptions common, DynamicVa
             await host.Container().StartAsync(context.Get(image), cancellationToken);
         }
 
-        var before = await context.Daemon.GetAsync(LocalApi.Connect, LocalJson.Default.ConnectState, cancellationToken);
+        var stays = words.Length == 0 || (await context.Daemon.GetAsync(LocalApi.Connect, LocalJson.Default.ConnectState, cancellationToken)).Connected;
         ConnectState state;
         await using (new ProgressLine(host, "Connecting"))
         {
@@ -118,7 +118,7 @@ internal sealed class ConnectVerbs(CliHost host, CommonOptions common, DynamicVa
         finally
         {
             // A connection that was there before stays.
-            if (!before.Connected)
+            if (!stays)
             {
                 await context.Daemon.SendAsync("DELETE", LocalApi.Connect, CancellationToken.None);
             }

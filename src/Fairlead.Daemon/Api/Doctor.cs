@@ -1,5 +1,6 @@
 using Fairlead.Contracts.Errors;
 using Fairlead.Contracts.Local;
+using Fairlead.Daemon.Connect;
 using Fairlead.Daemon.Consume;
 using Fairlead.Daemon.Flows;
 using Fairlead.Daemon.Names.Dns;
@@ -9,7 +10,7 @@ using Fairlead.Platform;
 namespace Fairlead.Daemon.Api;
 
 /// <summary>Checks this host, the caller's spaces and the way between, and says what to do.</summary>
-internal sealed class Doctor(CaptureStatus capture, HostsResolver hosts, NameServer names, ConsumePipeline pipeline, TcpFlows tcp, DatagramFlows datagrams, ReachCheck reach, TimeProvider time)
+internal sealed class Doctor(CaptureStatus capture, HostsResolver hosts, NameServer names, ConsumePipeline pipeline, TcpFlows tcp, DatagramFlows datagrams, ReachCheck reach, NetworkExamination network, TimeProvider time)
 {
     /// <summary>A gateway that does not answer within it counts as unreachable.</summary>
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(5);
@@ -32,6 +33,7 @@ internal sealed class Doctor(CaptureStatus capture, HostsResolver hosts, NameSer
             checks.AddRange(await reach.ExamineAsync(space, cancellationToken));
         }
 
+        checks.AddRange(await network.ExamineAsync(mine, cancellationToken));
         return new DoctorReport(checks);
     }
 

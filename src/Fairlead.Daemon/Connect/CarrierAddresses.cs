@@ -9,15 +9,19 @@ namespace Fairlead.Daemon.Connect;
 /// The addresses that the connection itself needs: every way to the gateway, the proxy in front of it, and the servers that this host asks for names. Names are
 /// resolved here, and what they were is kept: a carrier that is up goes on with the address that it dialled.
 /// </summary>
-internal sealed class CarrierAddresses
+internal sealed class CarrierAddresses(TimeProvider time)
 {
     /// <summary>Of one name; more than any load balancer has.</summary>
     private const int MaxAddresses = 32;
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long an answer, or that there was none, is good for: a plan must not wait for the DNS each time.</summary>
+    private static readonly TimeSpan Freshness = TimeSpan.FromMinutes(1);
+
     private static readonly string[] ProxyVariables = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 
-    private readonly Dictionary<string, HashSet<IPAddress>> resolved = [];
+    private readonly Dictionary<string, Resolved> resolved = [];
 
     /// <summary>Not by several callers at once.</summary>
     /// <param name="servers">That this host asks for names.</param>
@@ -69,14 +73,19 @@ internal sealed class CarrierAddresses
             return [literal];
         }
 
-        var known = resolved.TryGetValue(host, out var earlier) ? earlier : resolved[host] = [];
+        var known = resolved.TryGetValue(host, out var earlier) ? earlier : resolved[host] = new Resolved();
+        if (known.At is { } at && time.GetElapsedTime(at) < Freshness)
+        {
+            return known.Addresses;
+        }
+
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         patience.CancelAfter(Patience);
         try
         {
-            foreach (var address in (await System.Net.Dns.GetHostAddressesAsync(host, patience.Token)).Take(MaxAddresses - known.Count))
+            foreach (var address in (await System.Net.Dns.GetHostAddressesAsync(host, patience.Token)).Take(MaxAddresses - known.Addresses.Count))
             {
-                known.Add(address);
+                known.Addresses.Add(address);
             }
         }
         catch (Exception e) when (e is SocketException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
@@ -84,6 +93,14 @@ internal sealed class CarrierAddresses
             // Not to be had just now: what it was before still counts.
         }
 
-        return known;
+        known.At = time.GetTimestamp();
+        return known.Addresses;
+    }
+
+    private sealed class Resolved
+    {
+        public HashSet<IPAddress> Addresses { get; } = [];
+
+        public long? At { get; set; }
     }
 }

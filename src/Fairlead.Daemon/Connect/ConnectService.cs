@@ -19,7 +19,7 @@ namespace Fairlead.Daemon.Connect;
 /// left, or the daemon ends, and is not remembered. Calls are serialised.
 /// </summary>
 internal sealed class ConnectService(
-    IHost host, IHostJournal journal, SpaceRegistry spaces, SpaceStore store, DaemonSettings settings, IConnectNames? names, ServeDevice serve, TimeProvider time, ILoggerFactory loggers) : IAsyncDisposable
+    IHost host, IHostJournal journal, SpaceRegistry spaces, SpaceStore store, DaemonSettings settings, IConnectNames names, ServeDevice serve, TimeProvider time, ILoggerFactory loggers) : IAsyncDisposable
 {
     /// <summary>How long a connect waits for a gateway that was never reached yet: a link that works needs far less.</summary>
     internal static readonly TimeSpan NetworkTimeout = TimeSpan.FromSeconds(10);
@@ -114,7 +114,7 @@ internal sealed class ConnectService(
         {
             await WaitForNetworkAsync(space, cancellationToken);
             await using var routes = host.OpenRoutes(journal);
-            return await PreviewAsync(new PlanSource(space, settings, names, store), routes, "asked for", cancellationToken);
+            return await PreviewAsync(new PlanSource(space, settings, names, store, time), routes, "asked for", cancellationToken);
         }
         catch (HostException e)
         {
@@ -127,7 +127,7 @@ internal sealed class ConnectService(
     {
         PlanState? last = null;
         await using var routes = host.OpenRoutes(journal);
-        var source = new PlanSource(space, settings, names, store);
+        var source = new PlanSource(space, settings, names, store, time);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var hostChanged = new Signal();
         var cause = "asked for";
@@ -180,7 +180,7 @@ internal sealed class ConnectService(
 
     private async Task<ConnectSession> StartAsync(Space space, ConnectRequest request, CancellationToken cancellationToken)
     {
-        var source = new PlanSource(space, settings, names, store);
+        var source = new PlanSource(space, settings, names, store, time);
         await source.ResolveExitsAsync(request, cancellationToken);
         return await ConnectSession.StartAsync(
             host, host.OpenRoutes(journal), source, spaces, names, serve, request, Changed, time, loggers.CreateLogger<ConnectSession>(), cancellationToken);

@@ -190,20 +190,29 @@ internal sealed partial class ConnectSession
         changed.Pulse();
     }
 
+    /// <summary>Begins anew a while after the host refused something.</summary>
     private async Task UntilStoppedAsync(Func<CancellationToken, Task> run)
     {
         await Task.Yield();
         try
         {
-            await run(stopping.Token);
+            while (true)
+            {
+                try
+                {
+                    await run(stopping.Token);
+                }
+                catch (HostException e)
+                {
+                    Report(e);
+                    await Task.Delay(RetryInterval, time, stopping.Token);
+                    Request("tried again");
+                }
+            }
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
         {
             return;
-        }
-        catch (HostException e)
-        {
-            Report(e);
         }
     }
 }

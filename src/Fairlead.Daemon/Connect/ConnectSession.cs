@@ -27,13 +27,16 @@ internal sealed partial class ConnectSession : IAsyncDisposable
     /// <summary>A host that never holds still is followed all the same.</summary>
     internal static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(2);
 
+    /// <summary>A gateway that works tells the catalog anew in a fraction of it.</summary>
+    private static readonly TimeSpan AddressesTimeout = TimeSpan.FromSeconds(5);
+
     /// <summary>After the host refused a change, or the device could not be had.</summary>
     private static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(5);
 
     private readonly IHost host;
     private readonly PlanSource source;
     private readonly SpaceRegistry spaces;
-    private readonly IConnectNames? names;
+    private readonly IConnectNames names;
     private readonly ServeDevice serve;
     private readonly Signal changed;
     private readonly TimeProvider time;
@@ -48,13 +51,14 @@ internal sealed partial class ConnectSession : IAsyncDisposable
     private Task serving = Task.CompletedTask;
     private CancellationTokenSource? serves;
     private AddressTable? table;
+    private long keptVersion;
     private ConnectRequest request;
     private string cause = "connected";
     private ErrorInfo? namesProblem;
     private volatile ConnectSnapshot? snapshot;
     private volatile PlanState state;
 
-    private ConnectSession(IHost host, IHostRoutes routes, PlanSource source, SpaceRegistry spaces, IConnectNames? names, ServeDevice serve, ConnectRequest request, Signal changed, TimeProvider time, ILogger logger)
+    private ConnectSession(IHost host, IHostRoutes routes, PlanSource source, SpaceRegistry spaces, IConnectNames names, ServeDevice serve, ConnectRequest request, Signal changed, TimeProvider time, ILogger logger)
     {
         (this.host, this.routes, this.source, this.spaces, this.names, this.serve) = (host, routes, source, spaces, names, serve);
         (this.request, this.changed, this.time, this.logger) = (request, changed, time, logger);
@@ -80,16 +84,17 @@ internal sealed partial class ConnectSession : IAsyncDisposable
     /// <exception cref="FairleadException">The plan is refused, or makes no sense.</exception>
     /// <exception cref="HostException">The host refuses.</exception>
     public static async Task<ConnectSession> StartAsync(
-        IHost host, IHostRoutes routes, PlanSource source, SpaceRegistry spaces, IConnectNames? names, ServeDevice serve, ConnectRequest request, Signal changed, TimeProvider time, ILogger<ConnectSession> logger, CancellationToken cancellationToken)
+        IHost host, IHostRoutes routes, PlanSource source, SpaceRegistry spaces, IConnectNames names, ServeDevice serve, ConnectRequest request, Signal changed, TimeProvider time, ILogger<ConnectSession> logger, CancellationToken cancellationToken)
     {
         var session = new ConnectSession(host, routes, source, spaces, names, serve, request, changed, time, logger);
         try
         {
             // Refused before anything is changed.
             Require(await source.PlanAsync(request, routes, null, cancellationToken));
+            source.Space.AskForAddresses(true);
             await session.OpenDeviceAsync(cancellationToken);
             Require(await session.ApplyAsync(request, "connected", strict: true, cancellationToken));
-            source.Space.AskForAddresses(true);
+            await session.WaitForAddressesAsync(cancellationToken);
             await session.PublishAsync(cancellationToken);
             session.parts.AddRange([session.FollowHostAsync(), session.FollowSpaceAsync(), session.FollowNamesAsync(), session.FollowDeviceAsync(), session.KeepInStepAsync()]);
             return session;
@@ -132,7 +137,7 @@ internal sealed partial class ConnectSession : IAsyncDisposable
         spaces.Find(SpaceKey)?.AskForAddresses(false);
         try
         {
-            await (names?.WithdrawAsync(CancellationToken.None) ?? Task.CompletedTask);
+            await names.WithdrawAsync(CancellationToken.None);
         }
         finally
         {
@@ -203,23 +208,29 @@ internal sealed partial class ConnectSession : IAsyncDisposable
             throw;
         }
 
+        Keep();
+        Tell(plan, why);
+        return plan;
+    }
+
+    /// <summary>What was handed out is to be the same after a restart.</summary>
+    private void Keep()
+    {
+        keptVersion = table?.Version ?? 0;
         try
         {
-            source.Keep(plan, table);
+            source.Keep(snapshot!.Plan, table);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             LogNotSaved(e.Message);
         }
-
-        Tell(plan, why);
-        return plan;
     }
 
     private void Tell(ConnectPlan plan, string why)
     {
         var next = ConnectText.Describe(SpaceName, true, time.GetUtcNow(), why, plan, table);
-        Problem = plan.Refusal;
+        Problem = plan.Refusal ?? namesProblem;
 
         // What did not change is as old as it was.
         if (!ConnectText.IsSame(state, next))
@@ -232,9 +243,32 @@ internal sealed partial class ConnectSession : IAsyncDisposable
         namesWanted.Pulse();
     }
 
+    /// <summary>Waits, not for ever, until the catalog was told with addresses, so that the names that are published first lead somewhere.</summary>
+    private async Task WaitForAddressesAsync(CancellationToken cancellationToken)
+    {
+        var space = source.Space;
+        if (space.Hello?.Capabilities.Contains(GatewayCapabilities.CatalogAddresses) != true)
+        {
+            return;
+        }
+
+        var began = time.GetTimestamp();
+        for (var seen = space.Changed.Version; space.Catalog.Snapshot is not { } services || (services.Count > 0 && !services.Any(service => service.Addresses is not null || service.ExternalName is not null)); seen = space.Changed.Version)
+        {
+            var left = AddressesTimeout - time.GetElapsedTime(began);
+            if (left <= TimeSpan.Zero)
+            {
+                return;
+            }
+
+            await Task.WhenAny(space.Changed.WaitAsync(seen, cancellationToken), Task.Delay(left, time, cancellationToken));
+            cancellationToken.ThrowIfCancellationRequested();
+        }
+    }
+
     private async Task PublishAsync(CancellationToken cancellationToken)
     {
-        if (names is not null && snapshot is { } current && spaces.Find(SpaceKey) is { } space)
+        if (snapshot is { } current && spaces.Find(SpaceKey) is { } space)
         {
             var problem = await names.PublishAsync(space, request, current.Translation, capture!.Device.Name, cancellationToken);
             if (problem != namesProblem)
@@ -242,6 +276,24 @@ internal sealed partial class ConnectSession : IAsyncDisposable
                 namesProblem = problem;
                 Problem = problem ?? state.Refusal;
                 changed.Pulse();
+            }
+
+            if (table is { } addresses && addresses.Version != keptVersion)
+            {
+                await gate.WaitAsync(cancellationToken);
+                try
+                {
+                    Keep();
+                }
+                finally
+                {
+                    gate.Release();
+                }
+
+                if (addresses.IsNearlyFull && state.Warnings.Count == 0)
+                {
+                    Request("virtual addresses become scarce");
+                }
             }
         }
     }

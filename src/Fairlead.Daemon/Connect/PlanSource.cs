@@ -13,9 +13,9 @@ using Fairlead.Platform.Routes;
 namespace Fairlead.Daemon.Connect;
 
 /// <summary>Gathers what a plan is made from: host, cluster, settings, carriers. Changes nothing. Not by several callers at once.</summary>
-internal sealed class PlanSource(Space space, DaemonSettings settings, IConnectNames? names, SpaceStore store)
+internal sealed class PlanSource(Space space, DaemonSettings settings, IConnectNames names, SpaceStore store, TimeProvider time)
 {
-    private readonly CarrierAddresses carriers = new();
+    private readonly CarrierAddresses carriers = new(time);
     private readonly Dictionary<string, string> exits = [];
     private List<TranslatedSubnet> known = [.. Known(store.LoadVirtual(space.Record))];
 
@@ -58,8 +58,7 @@ internal sealed class PlanSource(Space space, DaemonSettings settings, IConnectN
             space.Hello is null ? "Run 'fairlead doctor'." : "Upgrade it: 'fairlead gateway upgrade'.");
         var cluster = new ClusterSubnets([.. network.ServiceSubnets.Select(Prefix.Parse)], [.. network.PodSubnets.Select(Prefix.Parse)]);
         var wishes = WishReader.Read(Options(), request, cluster, exits);
-        var servers = names is null ? [] : await names.ReadServersAsync(cancellationToken);
-        var carrying = await carriers.ReadAsync(space, servers, cancellationToken);
+        var carrying = await carriers.ReadAsync(space, await names.ReadServersAsync(cancellationToken), cancellationToken);
         var host = await routes.ReadAsync(cancellationToken);
         var own = new[] { TunOptions.Default.Address, TunOptions.Default.Address6, device?.Address, device?.Address6 };
         return Planner.Plan(new PlanInputs(

@@ -10,6 +10,12 @@ public abstract class ConnectTest(SharedCluster cluster) : ClusterTest(cluster)
     protected const string Services = "10.96.0.0/16";
     protected const string Pods = "10.244.0.0/16";
 
+    protected Task<Laptop> NewMemberOfKnownSubnetsAsync()
+    {
+        Need(ClusterFeature.Subnets);
+        return NewMemberAsync();
+    }
+
     protected async Task<string> ServiceAddressAsync(string name) =>
         (await Cluster.KubectlAsync("get", "service", "-n", "shop", name, "-o", "jsonpath={.spec.clusterIP}")).Text;
 
@@ -29,6 +35,9 @@ public abstract class ConnectTest(SharedCluster cluster) : ClusterTest(cluster)
     /// <summary>Everything that connect may change, octet by octet.</summary>
     private protected static async Task<string> SnapshotAsync(Laptop laptop) => (await laptop.Host.ShellAsync(
         "ip rule; ip -6 rule; ip route show table all | sort; ip -6 route show table all | grep -v ^multicast | sort; ip -o addr | sed 's/valid_lft.*//'; cat /etc/resolv.conf /etc/hosts; nft list ruleset")).Text;
+
+    /// <summary>The address that stands for one, in a /16 with these two octets.</summary>
+    private protected static string Virtual(string real, string block) => string.Join('.', [block, .. real.Split('.')[2..]]);
 
     private protected static async Task ShouldAnswerAsync(Laptop laptop, string url) => (await laptop.CurlAsync(url, "-o", "/dev/null")).ShouldSucceed();
 }

@@ -72,8 +72,10 @@ internal sealed class Prober
         return answered.Count == 0 ? (0, 0) : (answered.Count, answered[^1] - answered[0] + 1 - answered.Count);
     }
 
-    public async Task ShouldHaveLostNothingAsync()
+    /// <param name="after">Probed for this long before.</param>
+    public async Task ShouldHaveLostNothingAsync(TimeSpan after = default)
     {
+        await Task.Delay(after);
         var (answered, lost) = await StopAsync();
         answered.ShouldBeGreaterThan(5);
         lost.ShouldBe(0);

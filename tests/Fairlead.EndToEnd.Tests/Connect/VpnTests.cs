@@ -10,7 +10,7 @@ public sealed class VpnTests(SharedCluster cluster) : ConnectTest(cluster)
     [Fact]
     public async Task Network_around_the_cluster_gives_it_virtual_addresses_and_keeps_its_own_hosts()
     {
-        var laptop = await NewMemberAsync();
+        var laptop = await NewMemberOfKnownSubnetsAsync();
         await using var office = await Office.CreateAsync(laptop, "tun0", "10.8.0", "10.20.0.5", "10.96.0.77");
         await office.RouteAsync("10.0.0.0/8");
         var prober = await Prober.StartAsync(laptop, "10.20.0.5");
@@ -19,6 +19,7 @@ public sealed class VpnTests(SharedCluster cluster) : ConnectTest(cluster)
         (await EntriesAsync(laptop)).Take(2).ShouldBe([$"{Services} Virtual 246.246.0.0/16", $"{Pods} Virtual 246.247.0.0/16"]);
         await ShouldAnswerAsync(laptop, $"http://{Virtual(await ServiceAddressAsync("frontend"), "246.246")}/");
         await ShouldAnswerAsync(laptop, $"http://{Virtual(await PodAddressAsync("frontend"), "246.247")}:8080/");
+        (await laptop.ResolveAsync("frontend.shop")).ToString().ShouldBe(Virtual(await ServiceAddressAsync("frontend"), "246.246"));
         (await laptop.FairleadAsync("disconnect")).ShouldSucceed();
         await prober.ShouldHaveLostNothingAsync();
         await inside.ShouldHaveLostNothingAsync();
@@ -27,7 +28,7 @@ public sealed class VpnTests(SharedCluster cluster) : ConnectTest(cluster)
     [Fact]
     public async Task Refusal_says_what_and_how_and_changes_nothing()
     {
-        var laptop = await NewMemberAsync();
+        var laptop = await NewMemberOfKnownSubnetsAsync();
         (await laptop.FairleadAsync("options", "set", "auto-resolve-conflicts", "false")).ShouldSucceed();
         await using var office = await Office.CreateAsync(laptop, "tun0", "10.8.0", "10.96.0.77");
         await office.RouteAsync("10.0.0.0/8");
@@ -50,7 +51,7 @@ public sealed class VpnTests(SharedCluster cluster) : ConnectTest(cluster)
     [Fact]
     public async Task What_is_allowed_goes_to_the_cluster_and_the_rest_stays_with_the_vpn()
     {
-        var laptop = await NewMemberAsync();
+        var laptop = await NewMemberOfKnownSubnetsAsync();
         (await laptop.FairleadAsync("options", "set", "auto-resolve-conflicts", "false")).ShouldSucceed();
         await using var office = await Office.CreateAsync(laptop, "tun0", "10.8.0", "10.20.0.5", "10.97.0.1");
         await office.RouteAsync("10.0.0.0/8");
@@ -68,7 +69,7 @@ public sealed class VpnTests(SharedCluster cluster) : ConnectTest(cluster)
     [InlineData("10.96.0.0/16", "10.96.7.7", "identical")]
     public async Task Route_inside_the_services_keeps_its_hosts(string route, string host, string what)
     {
-        var laptop = await NewMemberAsync();
+        var laptop = await NewMemberOfKnownSubnetsAsync();
         await using var office = await Office.CreateAsync(laptop, "tun0", "10.8.0", host);
         await office.RouteAsync(route);
         var prober = await Prober.StartAsync(laptop, host);
@@ -81,7 +82,7 @@ public sealed class VpnTests(SharedCluster cluster) : ConnectTest(cluster)
     [Fact]
     public async Task Vpns_that_come_change_and_go_while_connected_are_followed()
     {
-        var laptop = await NewMemberAsync();
+        var laptop = await NewMemberOfKnownSubnetsAsync();
         await using var office = await Office.CreateAsync(laptop, "tun0", "10.8.0", "10.96.0.77", "172.20.0.5");
         await using var second = await Office.CreateAsync(laptop, "tun1", "10.9.0", "10.244.0.200");
         await office.RouteAsync("172.20.0.0/16");
@@ -106,7 +107,7 @@ public sealed class VpnTests(SharedCluster cluster) : ConnectTest(cluster)
         // A second one, with the pods.
         await second.RouteAsync("10.244.0.0/24");
         await ShouldPlanAsync(laptop, $"{Services} Virtual 246.246.0.0/16", $"{Pods} Virtual 246.247.0.0/16");
-        await Prober.StartAsync(laptop, "10.244.0.200").ContinueWith(started => started.Result.ShouldHaveLostNothingAfterAsync(TimeSpan.FromSeconds(1)), TaskScheduler.Default).Unwrap();
+        await (await Prober.StartAsync(laptop, "10.244.0.200")).ShouldHaveLostNothingAsync(TimeSpan.FromSeconds(1));
         await ShouldAnswerAsync(laptop, $"http://{Virtual(await PodAddressAsync("frontend"), "246.247")}:8080/");
 
         // Changes: the second one wants less, and goes as a whole.
@@ -126,7 +127,7 @@ public sealed class VpnTests(SharedCluster cluster) : ConnectTest(cluster)
     [Fact]
     public async Task Default_route_of_a_vpn_is_no_conflict_and_the_gateway_is_reached_as_before()
     {
-        var laptop = await NewMemberAsync();
+        var laptop = await NewMemberOfKnownSubnetsAsync();
         await using var office = await Office.CreateAsync(laptop, "tun0", "10.8.0", "203.0.113.5");
         await laptop.Host.ShellAsync($"ip route add {Cluster.NodeAddress} via 10.{100 + laptop.Number}.0.1").ShouldSucceedAsync();
         await office.RouteAsync("0.0.0.0/1");
@@ -141,24 +142,13 @@ public sealed class VpnTests(SharedCluster cluster) : ConnectTest(cluster)
     [Fact]
     public async Task Never_proxied_addresses_keep_their_way()
     {
-        var laptop = await NewMemberAsync();
+        var laptop = await NewMemberOfKnownSubnetsAsync();
         await using var office = await Office.CreateAsync(laptop, "tun0", "10.8.0", "10.96.7.7");
         await office.RouteAsync("10.96.7.0/24");
         var prober = await Prober.StartAsync(laptop, "10.96.7.7");
         (await laptop.FairleadAsync("connect", "--never-proxy", "10.96.7.0/24")).ShouldSucceed();
         (await EntriesAsync(laptop)).ShouldBe([$"{Services} Routed", $"{Pods} Routed", "10.96.7.0/24 Never"]);
         await ShouldAnswerAsync(laptop, $"http://{await ServiceAddressAsync("frontend")}/");
-        await prober.ShouldHaveLostNothingAsync();
-    }
-
-    private static string Virtual(string real, string block) => string.Join('.', [block, .. real.Split('.')[2..]]);
-}
-
-file static class Probers
-{
-    public static async Task ShouldHaveLostNothingAfterAsync(this Prober prober, TimeSpan time)
-    {
-        await Task.Delay(time);
         await prober.ShouldHaveLostNothingAsync();
     }
 }

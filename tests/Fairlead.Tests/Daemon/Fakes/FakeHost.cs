@@ -3,6 +3,7 @@ using System.Net;
 using System.Threading.Channels;
 using Fairlead.Platform.Capture;
 using Fairlead.Platform.Files;
+using Fairlead.Platform.Firewall;
 using Fairlead.Platform.Journal;
 using Fairlead.Platform.Peers;
 using Fairlead.Platform.Resolver;
@@ -53,11 +54,29 @@ internal sealed class FakeHost : IHost, IHostPaths, IPeerCredentials, IDisposabl
         return Task.FromResult(new CaptureSelection(Capture, []));
     }
 
-    public Task<ITunCapture> OpenTunAsync(TunOptions options, CancellationToken cancellationToken) => throw new HostException("no devices here");
+    public Task<ITunCapture> OpenTunAsync(TunOptions options, CancellationToken cancellationToken)
+    {
+        if (TunFailure is { } failure)
+        {
+            throw failure;
+        }
+
+        Tuns.Add(new IdleTun(7 + Tuns.Count));
+        return Task.FromResult<ITunCapture>(Tuns[^1]);
+    }
+
+    /// <summary>Those that were opened, in their order.</summary>
+    public List<IdleTun> Tuns { get; } = [];
+
+    public HostException? TunFailure { get; set; }
 
     public FakeRoutes Routes { get; } = new();
 
-    public IHostRoutes OpenRoutes(IHostJournal journal) => Routes;
+    public IHostRoutes OpenRoutes(IHostJournal journal) => Routes.Open();
+
+    public IReadOnlyList<EgressBlock> EgressBlocks { get; set; } = [];
+
+    public Task<IReadOnlyList<EgressBlock>> FindEgressBlocksAsync(string device, CancellationToken cancellationToken) => Task.FromResult(EgressBlocks);
 
     public Task<bool> TryUndoAsync(HostChange change, CancellationToken cancellationToken) => Task.FromResult(change.Kind == "nft-table");
 

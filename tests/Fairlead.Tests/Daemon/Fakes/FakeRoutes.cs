@@ -1,47 +1,74 @@
+using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Fairlead.Platform;
 using Fairlead.Platform.Routes;
 
 namespace Fairlead.Tests.Daemon.Fakes;
 
-/// <summary>A host's routing in memory.</summary>
-internal sealed class FakeRoutes : IHostRoutes
+/// <summary>A host's routing in memory. What was applied through one opening is gone with it, as on a real host.</summary>
+internal sealed class FakeRoutes
 {
-    private readonly Channel<HostNetworkChange> changes = Channel.CreateUnbounded<HostNetworkChange>();
+    private readonly List<Channel<HostNetworkChange>> watchers = [];
+    private readonly Lock gate = new();
     private volatile HostNetwork network = HostNetwork.Empty;
+
+    public HostNetwork Network
+    {
+        set => network = value;
+    }
 
     public RouteSet Applied { get; private set; } = RouteSet.Empty;
 
-    public List<RouteSet> History { get; } = [];
-
-    /// <summary>Thrown by the next apply.</summary>
+    /// <summary>Thrown by each apply of anything while it is set.</summary>
     public HostException? Failure { get; set; }
 
     public void Change(HostNetwork next, string cause)
     {
         network = next;
-        changes.Writer.TryWrite(new HostNetworkChange(cause));
+        lock (gate)
+        {
+            watchers.ForEach(watcher => watcher.Writer.TryWrite(new HostNetworkChange(cause)));
+        }
     }
 
-    public Task<HostNetwork> ReadAsync(CancellationToken cancellationToken) => Task.FromResult(network);
+    public IHostRoutes Open() => new Opened(this);
 
-    public IAsyncEnumerable<HostNetworkChange> WatchAsync(CancellationToken cancellationToken) => changes.Reader.ReadAllAsync(cancellationToken);
-
-    public Task<IReadOnlyList<string>> ApplyAsync(RouteSet next, CancellationToken cancellationToken)
+    private sealed class Opened(FakeRoutes routes) : IHostRoutes
     {
-        if (Failure is { } failure)
+        private bool applied;
+
+        public Task<HostNetwork> ReadAsync(CancellationToken cancellationToken) => Task.FromResult(routes.network);
+
+        public async IAsyncEnumerable<HostNetworkChange> WatchAsync([EnumeratorCancellation] CancellationToken cancellationToken)
         {
-            throw failure;
+            var channel = Channel.CreateUnbounded<HostNetworkChange>();
+            lock (routes.gate)
+            {
+                routes.watchers.Add(channel);
+            }
+
+            await foreach (var change in channel.Reader.ReadAllAsync(cancellationToken))
+            {
+                yield return change;
+            }
         }
 
-        Applied = next;
-        History.Add(next);
-        return Task.FromResult<IReadOnlyList<string>>([]);
-    }
+        public Task<IReadOnlyList<string>> ApplyAsync(RouteSet next, CancellationToken cancellationToken)
+        {
+            if (routes.Failure is { } failure && next.Prefixes.Count > 0)
+            {
+                throw failure;
+            }
 
-    public ValueTask DisposeAsync()
-    {
-        Applied = RouteSet.Empty;
-        return ValueTask.CompletedTask;
+            applied = true;
+            routes.Applied = next;
+            return Task.FromResult<IReadOnlyList<string>>([]);
+        }
+
+        public ValueTask DisposeAsync()
+        {
+            routes.Applied = applied ? RouteSet.Empty : routes.Applied;
+            return ValueTask.CompletedTask;
+        }
     }
 }

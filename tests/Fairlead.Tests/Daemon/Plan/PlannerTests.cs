@@ -140,6 +140,18 @@ public sealed class PlannerTests
     }
 
     [Fact]
+    public void Rules_come_before_those_of_a_vpn_that_took_the_place_before_ours()
+    {
+        // wg-quick gives its rules no priority, and the kernel puts them before the first rule that is there.
+        var host = new Laptop().Route("0.0.0.0/0", "wg0", table: 51820)
+            .Add(Laptop.Rule(AddressFamily.InterNetwork, 4998, Laptop.Main) with { SuppressedLength = 0 })
+            .Add(Laptop.Rule(AddressFamily.InterNetwork, 4999, 51820) with { Mark = 51820, Mask = uint.MaxValue, Inverted = true });
+        var plan = Planner.Plan(Laptop.Inputs(host.Network));
+        plan.Translated.ShouldBeEmpty();
+        plan.Priority.ShouldBe(4997u);
+    }
+
+    [Fact]
     public void Subnet_that_is_allowed_in_part_is_routed_in_part_and_virtual_for_the_rest()
     {
         var plan = Planner.Plan(Laptop.Inputs(WithVpn.Network, pods: [], wishes: PlanWishes.None with { Allowed = Laptop.Set("10.130.128.0/17") }));
