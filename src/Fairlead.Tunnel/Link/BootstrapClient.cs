@@ -34,7 +34,11 @@ public static class BootstrapClient
     internal static HttpClient Create(JoinToken token, IWebProxy? proxy, TimeProvider time)
     {
         var connector = new Connector(token, new GatewayDialer(proxy, time), time);
-        return new HttpClient(HttpCarrier.CreateHandler(connector.ConnectAsync))
+        var handler = HttpCarrier.CreateHandler(connector.ConnectAsync);
+
+        // One connect is all endpoints, each with a limit of its own.
+        handler.ConnectTimeout = Timeout.InfiniteTimeSpan;
+        return new HttpClient(handler)
         {
             BaseAddress = new Uri($"https://{GatewayApi.ServerName(token.SpaceUid)}"),
             DefaultRequestVersion = HttpVersion.Version20,
