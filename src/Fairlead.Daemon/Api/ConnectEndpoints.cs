@@ -91,8 +91,12 @@ internal sealed class ConnectEndpoints(ConnectService connect, SpaceRegistry spa
         // The first one may fail, and then with the status of its error.
         for (var more = await plans.MoveNextAsync(); more; more = await plans.MoveNextAsync())
         {
-            context.Response.ContentType = "application/x-ndjson";
-            context.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
+            if (!context.Response.HasStarted)
+            {
+                context.Response.ContentType = "application/x-ndjson";
+                context.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
+            }
+
             await context.Response.Body.WriteAsync(JsonSerializer.SerializeToUtf8Bytes(plans.Current, LocalJson.Default.PlanState), either.Token);
             await context.Response.Body.WriteAsync(NewLine, either.Token);
             await context.Response.Body.FlushAsync(either.Token);

@@ -38,7 +38,7 @@ public sealed class ConnectVerbTests
     {
         await using var daemon = (await FakeDaemon.StartAsync()).Answers("GET", "/v1/plan", Plan);
         (await CommandLineRunner.RunAsync(daemon.Socket, ["plan"])).Out.ShouldStartWith("Connected: space team, 03:04:05, route 10.0.0.0/8 dev tun0 came\n");
-        (await CommandLineRunner.RunAsync(daemon.Socket, ["plan", "-o", "yaml"])).Out.ShouldContain("as: 246.246.0.0/16");
+        (await CommandLineRunner.RunAsync(daemon.Socket, ["plan", "-o", "yaml"])).Out.ShouldContain("as: \"246.246.0.0/16\"");
     }
 
     [Fact]

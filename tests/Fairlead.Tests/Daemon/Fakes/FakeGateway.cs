@@ -28,7 +28,8 @@ internal sealed class FakeGateway : HttpMessageHandler, ILinks
         var request = new CertificateRequest("CN=space", authorityKey, HashAlgorithmName.SHA256);
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
         Authority = request.CreateSelfSigned(Now.AddDays(-1), Now.AddYears(1));
-        Hello = new HelloResponse(1, Fairlead.Daemon.ProductVersion.Text, [], name, uid, "invite:alice", "cluster.local", "gw-1", [new("gw", 30443, 30444)]);
+        Hello = new HelloResponse(1, Fairlead.Daemon.ProductVersion.Text, [], name, uid, "invite:alice", "cluster.local", "gw-1", [new("gw", 30443, 30444)],
+            Network: new ClusterNetwork(["10.96.0.0/16"], ["10.244.0.0/16"], "cluster.local", "10.96.0.10"));
     }
 
     public string Name { get; }
