@@ -47,6 +47,7 @@ public sealed class Host : IAsyncDisposable
             mkdir -p /run/netns /run/lock
             ip link set lo up
             sysctl -qw net.ipv4.ip_forward=1
+            sysctl -qw net.ipv6.conf.default.accept_dad=0
             hostname {name}
             echo ready
             exec cat
@@ -71,6 +72,9 @@ public sealed class Host : IAsyncDisposable
         await RunAsync("ip", "link", "set", $"to{net}", "up").SucceedAsync();
         await other.RunAsync("ip", "addr", "add", $"10.{net}.0.2/24", "dev", "eth0").SucceedAsync();
         await other.RunAsync("ip", "link", "set", "eth0", "up").SucceedAsync();
+
+        // The kernel gives it an IPv6 address of its own a moment later; who compares the host before and after must not see that.
+        await other.ShellAsync("for _ in {1..100}; do ip -6 -o addr show dev eth0 scope link | grep -q . && exit; sleep 0.05; done; exit 1").SucceedAsync();
         await other.RunAsync("ip", "route", "add", "default", "via", $"10.{net}.0.1").SucceedAsync();
         await RunAsync("nft", "add table ip flt; add chain ip flt post { type nat hook postrouting priority 100; }; add rule ip flt post ip saddr 10." + net + ".0.0/24 masquerade").SucceedAsync();
     }
