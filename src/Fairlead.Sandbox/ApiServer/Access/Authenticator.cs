@@ -1,5 +1,5 @@
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography.X509Certificates;
-using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
 
 namespace Fairlead.Sandbox.ApiServer.Access;
@@ -7,12 +7,13 @@ namespace Fairlead.Sandbox.ApiServer.Access;
 /// <summary>Who sends a request: by client certificate, else by bearer token, else anonymous.</summary>
 internal sealed class Authenticator(ClusterCertificates certificates, TokenIssuer tokens)
 {
-    private static readonly object CertificateUser = new();
+    // Each connection has an object of its own; requests of one connection come at the same time (HTTP/2).
+    private readonly ConditionalWeakTable<X509Certificate2, StrongBox<User?>> identified = new();
 
     /// <exception cref="StatusException">401: credentials that aren't good.</exception>
     public User Authenticate(HttpContext context)
     {
-        if (context.Connection.ClientCertificate is { } certificate && Identify(context, certificate) is { } user)
+        if (context.Connection.ClientCertificate is { } certificate && Identify(certificate) is { } user)
         {
             return user;
         }
@@ -26,22 +27,7 @@ internal sealed class Authenticator(ClusterCertificates certificates, TokenIssue
     }
 
     /// <summary>Checking a chain costs more than a small request: it is done once for each connection.</summary>
-    private User? Identify(HttpContext context, X509Certificate2 certificate)
-    {
-        var items = context.Features.Get<IConnectionItemsFeature>()?.Items;
-        if (items is not null && items.TryGetValue(CertificateUser, out var known))
-        {
-            return known as User;
-        }
-
-        var user = certificates.Identify(certificate);
-        if (items is not null)
-        {
-            items[CertificateUser] = user;
-        }
-
-        return user;
-    }
+    private User? Identify(X509Certificate2 certificate) => identified.GetValue(certificate, presented => new StrongBox<User?>(certificates.Identify(presented))).Value;
 
     private static string? Bearer(HttpRequest request)
     {
