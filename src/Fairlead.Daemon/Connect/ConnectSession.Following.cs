@@ -10,10 +10,10 @@ internal sealed partial class ConnectSession
     /// <summary>From one round of names to the next, so that a burst of services costs few.</summary>
     private static readonly TimeSpan NamesInterval = TimeSpan.FromMilliseconds(50);
 
-    /// <summary>Asks for a new plan. The first cause of those that come together is told.</summary>
-    private void Request(string why)
+    /// <summary>Asks for a new plan. The first cause of those that come together is told, rather than what became of our own device.</summary>
+    private void Request(string why, bool ownDevice = false)
     {
-        Interlocked.CompareExchange(ref cause, why, "");
+        Interlocked.CompareExchange(ref ownDevice ? ref deviceCause : ref cause, why, "");
         wanted.Pulse();
     }
 
@@ -21,7 +21,7 @@ internal sealed partial class ConnectSession
     {
         await foreach (var change in routes.WatchAsync(cancellationToken))
         {
-            Request(change.Cause);
+            Request(change.Cause, ownDevice: change.Device != 0 && change.Device == capture?.Device.Index);
         }
     });
 
@@ -107,6 +107,7 @@ internal sealed partial class ConnectSession
     private Task KeepInStepAsync() => UntilStoppedAsync(async cancellationToken =>
     {
         Interlocked.Exchange(ref cause, "");
+        Interlocked.Exchange(ref deviceCause, "");
         var refused = false;
         for (var seen = 0L; ;)
         {
@@ -115,7 +116,8 @@ internal sealed partial class ConnectSession
                 seen = await WaitForQuietAsync(cancellationToken);
             }
 
-            var why = Interlocked.Exchange(ref cause, "");
+            var ofDevice = Interlocked.Exchange(ref deviceCause, "");
+            var why = Interlocked.Exchange(ref cause, "") is { Length: > 0 } told ? told : ofDevice;
             refused = await StepAsync(why.Length == 0 ? "checked again" : why, cancellationToken);
         }
     });

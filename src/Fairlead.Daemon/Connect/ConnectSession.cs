@@ -54,6 +54,7 @@ internal sealed partial class ConnectSession : IAsyncDisposable
     private long keptVersion;
     private ConnectRequest request;
     private string cause = "connected";
+    private string deviceCause = "";
     private ErrorInfo? namesProblem;
     private volatile ConnectSnapshot? snapshot;
     private volatile PlanState state;

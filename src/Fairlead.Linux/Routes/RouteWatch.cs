@@ -67,21 +67,21 @@ internal sealed class RouteWatch : IDisposable
             var slept = Slept();
             while (Wait(stop, out var readable))
             {
-                string? cause = null;
-                if (readable && !socket.Listen(message => cause ??= message.Port == own && own != 0 ? null : Describe(message)))
+                HostNetworkChange? change = null;
+                if (readable && !socket.Listen(message => change ??= message.Port == own && own != 0 ? null : Describe(message)))
                 {
-                    cause = "more changed than could be followed";
+                    change = new HostNetworkChange("more changed than could be followed");
                 }
 
                 if (Slept() is var now && now - slept > ShortestSleep)
                 {
                     slept = now;
-                    cause ??= "this machine slept";
+                    change ??= new HostNetworkChange("this machine slept");
                 }
 
-                if (cause is not null)
+                if (change is { } first)
                 {
-                    changes.TryWrite(new HostNetworkChange(cause));
+                    changes.TryWrite(first);
                 }
             }
 
@@ -94,20 +94,26 @@ internal sealed class RouteWatch : IDisposable
     }
 
     /// <summary>Null: nothing that matters.</summary>
-    private string? Describe(NetlinkMessage message)
+    private HostNetworkChange? Describe(NetlinkMessage message)
     {
         switch (message.Type)
         {
             case RouteMessages.NewRoute or RouteMessages.DeleteRoute:
                 var routes = new List<RouteMessages.ReadRoute>(1);
                 RouteMessages.ReadRoutes(message.Body, routes);
-                return routes.Count == 0 ? null : $"route {routes[0].Route.Destination}{Device(routes[0].Route.Device)} {Verb(message.Type == RouteMessages.NewRoute)}";
+                return routes is [var route, ..]
+                    ? new HostNetworkChange($"route {route.Route.Destination}{Device(route.Route.Device)} {Verb(message.Type == RouteMessages.NewRoute)}", route.Route.Device)
+                    : null;
             case RouteMessages.NewRule or RouteMessages.DeleteRule:
-                return RouteMessages.ReadRuleOf(message.Body) is { } rule ? $"rule {rule.Rule.Priority} {Verb(message.Type == RouteMessages.NewRule)}" : null;
+                return RouteMessages.ReadRuleOf(message.Body) is { } rule ? new HostNetworkChange($"rule {rule.Rule.Priority} {Verb(message.Type == RouteMessages.NewRule)}") : null;
             case RouteMessages.NewAddress or RouteMessages.DeleteAddress:
-                return RouteMessages.ReadAddress(message.Body) is { } address ? $"address {address.Address}{Device(address.Device)} {Verb(message.Type == RouteMessages.NewAddress)}" : null;
+                return RouteMessages.ReadAddress(message.Body) is { } address
+                    ? new HostNetworkChange($"address {address.Address}{Device(address.Device)} {Verb(message.Type == RouteMessages.NewAddress)}", address.Device)
+                    : null;
             case RouteMessages.NewLink or RouteMessages.DeleteLink:
-                return RouteMessages.ReadLink(message.Body) is { } link ? $"link {link.Name} {(message.Type == RouteMessages.DeleteLink ? "went" : link.IsUp ? "is up" : "is down")}" : null;
+                return RouteMessages.ReadLink(message.Body) is { } link
+                    ? new HostNetworkChange($"link {link.Name} {(message.Type == RouteMessages.DeleteLink ? "went" : link.IsUp ? "is up" : "is down")}", link.Index)
+                    : null;
             default:
                 return null;
         }

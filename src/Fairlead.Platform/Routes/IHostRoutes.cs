@@ -30,7 +30,8 @@ public interface IHostRoutes : IAsyncDisposable
 }
 
 /// <param name="Cause">For people: <c>route 10.0.0.0/8 dev tun0 came</c>. The first of those that were folded.</param>
-public readonly record struct HostNetworkChange(string Cause);
+/// <param name="Device">Index of the link that it concerns; 0 when it is of none.</param>
+public readonly record struct HostNetworkChange(string Cause, int Device = 0);
 
 /// <summary>What is to be in our table and led to it: an immutable value.</summary>
 /// <param name="Device">Index of the link that <paramref name="Prefixes"/> are routed into.</param>
