@@ -6,7 +6,7 @@ namespace Fairlead.Kubernetes;
 /// One channel of a <see cref="ChannelSocket"/> as a stream. What was received is read before an end or a failure shows. Either way may
 /// be missing: exec's stdout can't be written, its stdin can't be read.
 /// </summary>
-internal sealed class ChannelStream(Func<ReadOnlyMemory<byte>, CancellationToken, ValueTask>? send, bool readable) : Stream
+internal sealed class ChannelStream(Func<ReadOnlyMemory<byte>, CancellationToken, ValueTask>? send, bool readable) : PodStream
 {
     /// <summary>Bytes that wait for the reader before the socket isn't read any more.</summary>
     private const int MaxWaiting = 256 * 1024;
@@ -17,16 +17,6 @@ internal sealed class ChannelStream(Func<ReadOnlyMemory<byte>, CancellationToken
     public override bool CanRead => readable;
 
     public override bool CanWrite => send is not null;
-
-    public override bool CanSeek => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
-    }
 
     /// <summary>Bytes came. Waits while too much is unread; once the reader has disposed the stream they go nowhere.</summary>
     public async ValueTask ReceiveAsync(ReadOnlyMemory<byte> data, CancellationToken cancellationToken) =>
@@ -68,27 +58,6 @@ internal sealed class ChannelStream(Func<ReadOnlyMemory<byte>, CancellationToken
 
     public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
         send is null ? throw new NotSupportedException() : buffer.IsEmpty ? default : send(buffer, cancellationToken);
-
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    public override Task FlushAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public override void Flush()
-    {
-        // Every write is sent at once.
-    }
-
-    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException("asynchronous only");
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException("asynchronous only");
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
 
     protected override void Dispose(bool disposing)
     {

@@ -10,7 +10,7 @@ namespace Fairlead.Kubernetes.Spdy;
 /// went wrong (https://github.com/kubernetes/kubernetes/blob/master/staging/src/k8s.io/kubelet/pkg/cri/streaming/portforward/httpstream.go). Servers of it have no
 /// flow control but the connection's. One read and one write at a time; reading answers what the protocol asks. Owns the connection.
 /// </summary>
-internal sealed class SpdyPortStream : Stream
+internal sealed class SpdyPortStream : PodStream
 {
     public const string Upgrade = "SPDY/3.1";
 
@@ -41,20 +41,6 @@ internal sealed class SpdyPortStream : Stream
     private bool _errorEnded;
 
     private SpdyPortStream(Stream connection) => _connection = connection;
-
-    public override bool CanRead => true;
-
-    public override bool CanWrite => true;
-
-    public override bool CanSeek => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
-    }
 
     /// <param name="connection">Upgraded; owned from here on, also in failure.</param>
     /// <exception cref="IOException">It broke.</exception>
@@ -125,25 +111,6 @@ internal sealed class SpdyPortStream : Stream
             _writing.Release();
         }
     }
-
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    public override Task FlushAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public override void Flush()
-    {
-        // Every write is sent at once.
-    }
-
-    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException("asynchronous only");
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException("asynchronous only");
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
 
     protected override void Dispose(bool disposing)
     {
