@@ -24,7 +24,10 @@ public sealed class Cluster : IAsyncDisposable
     public Host Host { get; }
 
     /// <summary>A node's address, as laptops see it; NodePorts answer there.</summary>
-    public string NodeAddress => _provider.NodeAddress;
+    public string NodeAddress => _provider.NodeAddresses[0];
+
+    /// <summary>Every node's.</summary>
+    public IReadOnlyList<string> NodeAddresses => _provider.NodeAddresses;
 
     /// <summary>The API server's address and port, as laptops see them.</summary>
     public (string Address, int Port) ApiServer => _provider.ApiServer;
@@ -90,7 +93,7 @@ public sealed class Cluster : IAsyncDisposable
         var laptop = new Laptop(await Host.CreateAsync($"laptop{number}", bindMountedHosts), number);
         try
         {
-            await Host.ConnectAsync(laptop.Host, 100 + number);
+            await Host.ConnectAsync(laptop.Host, number);
             if (start)
             {
                 await laptop.StartAsync();

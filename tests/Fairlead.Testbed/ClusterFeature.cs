@@ -13,7 +13,4 @@ public enum ClusterFeature
 
     /// <summary>The image python:3, likewise.</summary>
     Python,
-
-    /// <summary>Services in 10.96.0.0/16 and pods in 10.244.0.0/16, beside which tests put routes of VPNs.</summary>
-    Subnets,
 }

@@ -63,21 +63,29 @@ public sealed class Host : IAsyncDisposable
         return new Host(name, holder, int.Parse(children.Trim()), directory);
     }
 
-    /// <summary>A cable: this host gets the first address of 10.<paramref name="net"/>.0.0/24, the other the second, and its default route.</summary>
-    public async Task ConnectAsync(Host other, int net)
+    /// <summary>
+    /// A cable: this host gets <see cref="CableAddress"/> 1 of cable <paramref name="number"/>, the other 2 and its default route. Cables are in a network that
+    /// is no cluster's and no VPN's (RFC 2544).
+    /// </summary>
+    public async Task ConnectAsync(Host other, int number)
     {
+        var (near, far) = (CableAddress(number, 1), CableAddress(number, 2));
+
         // Only from the real machine do both hosts' process ids mean something.
-        await Shell.RunAsync(["nsenter", "--target", $"{_init}", "--net", "ip", "link", "add", $"to{net}", "type", "veth", "peer", "name", "eth0", "netns", $"{other.Pid}"]).SucceedAsync();
-        await RunAsync("ip", "addr", "add", $"10.{net}.0.1/24", "dev", $"to{net}").SucceedAsync();
-        await RunAsync("ip", "link", "set", $"to{net}", "up").SucceedAsync();
-        await other.RunAsync("ip", "addr", "add", $"10.{net}.0.2/24", "dev", "eth0").SucceedAsync();
+        await Shell.RunAsync(["nsenter", "--target", $"{_init}", "--net", "ip", "link", "add", $"to{number}", "type", "veth", "peer", "name", "eth0", "netns", $"{other.Pid}"]).SucceedAsync();
+        await RunAsync("ip", "addr", "add", $"{near}/30", "dev", $"to{number}").SucceedAsync();
+        await RunAsync("ip", "link", "set", $"to{number}", "up").SucceedAsync();
+        await other.RunAsync("ip", "addr", "add", $"{far}/30", "dev", "eth0").SucceedAsync();
         await other.RunAsync("ip", "link", "set", "eth0", "up").SucceedAsync();
 
         // The kernel gives it an IPv6 address of its own a moment later; who compares the host before and after must not see that.
         await other.ShellAsync("for _ in {1..100}; do ip -6 -o addr show dev eth0 scope link | grep -q . && exit; sleep 0.05; done; exit 1").SucceedAsync();
-        await other.RunAsync("ip", "route", "add", "default", "via", $"10.{net}.0.1").SucceedAsync();
-        await RunAsync("nft", "add table ip flt; add chain ip flt post { type nat hook postrouting priority 100; }; add rule ip flt post ip saddr 10." + net + ".0.0/24 masquerade").SucceedAsync();
+        await other.RunAsync("ip", "route", "add", "default", "via", near).SucceedAsync();
+        await RunAsync("nft", $"add table ip flt; add chain ip flt post {{ type nat hook postrouting priority 100; }}; add rule ip flt post ip saddr {far} masquerade").SucceedAsync();
     }
+
+    /// <summary>Of a cable's /30 in 198.19.0.0/17: there are 8192.</summary>
+    public static string CableAddress(int number, int end) => $"198.19.{number / 64}.{number % 64 * 4 + end}";
 
     public IReadOnlyList<string> Inside(IEnumerable<string> command) =>
         ["nsenter", "--target", $"{_init}", "--net", "--mount", "--uts", "--pid", "--wd=/", "--", .. command];

@@ -11,6 +11,9 @@ public sealed class Laptop(Host host, int number) : IAsyncDisposable
 
     public int Number { get; } = number;
 
+    /// <summary>The cluster's host's address on the cable, by which everything else is reached.</summary>
+    public string Gateway => Host.CableAddress(Number, 1);
+
     public string User { get; set; } = "";
 
     /// <summary>What every fairlead on this laptop finds in its environment, the daemon too.</summary>
@@ -87,7 +90,7 @@ public sealed class Laptop(Host host, int number) : IAsyncDisposable
     public async Task RestoreLinkAsync()
     {
         (await Host.RunAsync("ip", "link", "set", "eth0", "up")).ShouldSucceed();
-        (await Host.RunAsync("ip", "route", "replace", "default", "via", $"10.{100 + Number}.0.1")).ShouldSucceed();
+        (await Host.RunAsync("ip", "route", "replace", "default", "via", Gateway)).ShouldSucceed();
     }
 
     public async Task PrintLogsAsync()

@@ -17,7 +17,7 @@ public sealed class IngressTests(SharedCluster cluster) : ClusterTest(cluster)
     {
         (await Cluster.FairleadAsync(["gateway", "upgrade", "--kubeconfig", Cluster.Kubeconfig, "--set", $"ingress.enabled=true,ingress.host={Name}"], TimeSpan.FromSeconds(120))).ShouldSucceed();
         var laptop = await NewLaptopAsync();
-        var address = $"10.{100 + laptop.Number}.0.1";
+        var address = laptop.Gateway;
         await ConfigureAsync(address);
         using var nginx = Cluster.Host.Start("nginx", "-c", "/etc/ingress/nginx.conf", "-g", "daemon off;");
         try

@@ -6,6 +6,13 @@ namespace Fairlead.EndToEnd.Tests.Connect;
 /// <summary>A real VPN: a server on a host of its own, and what its client on the laptop needs. The wire between them is 198.51.100.0/24.</summary>
 internal sealed class VpnServer : IAsyncDisposable
 {
+    public const string OpenVpnNetwork = "198.19.210.0/24";
+
+    /// <summary>The server's in it.</summary>
+    public const string OpenVpnAddress = "198.19.210.1";
+
+    public const string WireGuardNetwork = "198.19.211.0/24";
+
     private const string Address = "198.51.100.1";
     private readonly Laptop laptop;
     private readonly Office office;
@@ -22,7 +29,7 @@ internal sealed class VpnServer : IAsyncDisposable
     {
         var (server, client) = (await CertifyAsync(office.Host, "server"), await CertifyAsync(laptop.Host, "client"));
         programs.Add(office.Host.Start([
-            "openvpn", "--dev", "tun0", "--dev-type", "tun", "--disable-dco", "--topology", "subnet", "--server", "10.8.0.0", "255.255.255.0", "--local", Address, "--dh", "none",
+            "openvpn", "--dev", "tun0", "--dev-type", "tun", "--disable-dco", "--topology", "subnet", "--server", "198.19.210.0", "255.255.255.0", "--local", Address, "--dh", "none",
             "--cert", "/etc/vpn.crt", "--key", "/etc/vpn.key", "--peer-fingerprint", client, "--keepalive", "1", "10", .. pushed.SelectMany(option => new[] { "--push", option }), "--log", "/run/openvpn.log"]));
         await laptop.Host.WriteAsync("/etc/vpn.conf", $"""
             client
@@ -44,7 +51,7 @@ internal sealed class VpnServer : IAsyncDisposable
     public async Task<IAsyncDisposable> StartOpenVpnClientAsync()
     {
         var client = laptop.Host.Start("bash", "-c", "openvpn --config /etc/vpn.conf & read; kill $!; wait");
-        await AnswersAsync("10.8.0.1", "/run/openvpn.log");
+        await AnswersAsync(OpenVpnAddress, "/run/openvpn.log");
         return new Client(client, laptop, "tun0");
     }
 
@@ -54,15 +61,15 @@ internal sealed class VpnServer : IAsyncDisposable
     {
         var (serverKey, clientKey) = ((await office.Host.RunAsync("wg", "genkey")).Text, (await laptop.Host.RunAsync("wg", "genkey")).Text);
         var (server, client) = ((await office.Host.RunAsync(["wg", "pubkey"], serverKey)).Text, (await laptop.Host.RunAsync(["wg", "pubkey"], clientKey)).Text);
-        await office.Host.WriteAsync("/etc/wireguard/wg0.conf", $"[Interface]\nPrivateKey = {serverKey}\nAddress = 10.9.0.1/24\nListenPort = 51820\n[Peer]\nPublicKey = {client}\nAllowedIPs = 10.9.0.2/32\n");
-        await laptop.Host.WriteAsync("/etc/wireguard/wg0.conf", $"[Interface]\nPrivateKey = {clientKey}\nAddress = 10.9.0.2/24\n[Peer]\nPublicKey = {server}\nAllowedIPs = {allowed}\nEndpoint = {Address}:51820\nPersistentKeepalive = 1\n");
+        await office.Host.WriteAsync("/etc/wireguard/wg0.conf", $"[Interface]\nPrivateKey = {serverKey}\nAddress = 198.19.211.1/24\nListenPort = 51820\n[Peer]\nPublicKey = {client}\nAllowedIPs = 198.19.211.2/32\n");
+        await laptop.Host.WriteAsync("/etc/wireguard/wg0.conf", $"[Interface]\nPrivateKey = {clientKey}\nAddress = 198.19.211.2/24\n[Peer]\nPublicKey = {server}\nAllowedIPs = {allowed}\nEndpoint = {Address}:51820\nPersistentKeepalive = 1\n");
         await office.Host.RunAsync(["wg-quick", "up", "wg0"], environment: Userspace).ShouldSucceedAsync();
     }
 
     public async Task<IAsyncDisposable> StartWireGuardClientAsync()
     {
         await laptop.Host.RunAsync(["wg-quick", "up", "wg0"], environment: Userspace).ShouldSucceedAsync();
-        await AnswersAsync("10.9.0.1", "/etc/wireguard/wg0.conf");
+        await AnswersAsync("198.19.211.1", "/etc/wireguard/wg0.conf");
         return new Client(null, laptop, "wg0");
     }
 

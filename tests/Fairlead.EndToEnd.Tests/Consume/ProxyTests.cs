@@ -136,5 +136,5 @@ public sealed class ProxyTests(SharedCluster cluster) : ClusterTest(cluster)
 
     private string NodeNetwork => string.Join('.', Cluster.NodeAddress.Split('.')[..2]) + ".0.0/16";
 
-    private static string ProxyAddress(Laptop laptop) => $"10.{100 + laptop.Number}.0.1";
+    private static string ProxyAddress(Laptop laptop) => laptop.Gateway;
 }

@@ -16,7 +16,7 @@ public sealed class VersionTests(SharedCluster cluster) : ClusterTest(cluster)
     {
         var laptop = await NewLaptopAsync();
         await using var gateway = await StrangeGateway.StartAsync(
-            Cluster, IPAddress.Parse($"10.{100 + laptop.Number}.0.1"), await Cluster.InviteAsync($"user{laptop.Number}", "shop"), status, greeting);
+            Cluster, IPAddress.Parse(laptop.Gateway), await Cluster.InviteAsync($"user{laptop.Number}", "shop"), status, greeting);
 
         ShouldTell(await laptop.FairleadAsync("join", gateway.Token), 0);
         var state = await laptop.FairleadAsync("status");

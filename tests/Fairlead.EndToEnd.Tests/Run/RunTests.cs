@@ -11,6 +11,7 @@ public sealed class RunTests(SharedCluster cluster) : ClusterTest(cluster)
     [Fact]
     public async Task Command_reaches_services_by_name_and_address_over_tcp_and_udp_and_by_ping()
     {
+        Need(ClusterFeature.Postgres);
         var (_, dev) = await NewDeveloperAsync();
 
         (await dev.RunScriptAsync("""
@@ -130,17 +131,25 @@ public sealed class RunTests(SharedCluster cluster) : ClusterTest(cluster)
     {
         var (laptop, dev) = await NewDeveloperAsync();
         await using var office = await Host.CreateAsync("office");
-        await laptop.Host.ConnectAsync(office, 150);
-        await office.RunAsync("ip", "addr", "add", "10.99.0.5/32", "dev", "lo");
+        const int Cable = 8000;
+        await laptop.Host.ConnectAsync(office, Cable);
 
-        // The VPN has the cluster's subnets and more.
-        (await laptop.Host.RunAsync("ip", "route", "add", "10.96.0.0/13", "via", "10.150.0.2")).ShouldSucceed();
+        // The VPN has the cluster's services and more, but not the way to the gateway.
+        var octet = (await Cluster.KubectlAsync("get", "service", "-n", "shop", "frontend", "-o", "jsonpath={.spec.clusterIP}")).Text.Split('.')[0];
+        var behind = $"{octet}.254.254.5";
+        (await office.RunAsync("ip", "addr", "add", $"{behind}/32", "dev", "lo")).ShouldSucceed();
+        foreach (var node in Cluster.NodeAddresses)
+        {
+            (await laptop.Host.RunAsync("ip", "route", "add", node, "via", laptop.Gateway)).ShouldSucceed();
+        }
+
+        (await laptop.Host.RunAsync("ip", "route", "add", $"{octet}.0.0.0/8", "via", Host.CableAddress(Cable, 2))).ShouldSucceed();
         using var server = office.OpenSocket(SocketType.Stream);
-        server.Bind(new IPEndPoint(IPAddress.Parse("10.99.0.5"), 80));
+        server.Bind(new IPEndPoint(IPAddress.Parse(behind), 80));
         server.Listen();
         var answering = AnswerAsync(server);
 
-        (await dev.RunScriptAsync("timeout 10 cat < /dev/tcp/10.99.0.5/80; timeout 10 cat < /dev/tcp/10.99.0.5/81 || echo refused; curl -sS --max-time 10 http://frontend.shop/healthz"))
+        (await dev.RunScriptAsync($"timeout 10 cat < /dev/tcp/{behind}/80; timeout 10 cat < /dev/tcp/{behind}/81 || echo refused; curl -sS --max-time 10 http://frontend.shop/healthz"))
             .Text.Split('\n').ShouldBe(["office", "refused", "ok"]);
         server.Dispose();
         await answering;

@@ -9,7 +9,7 @@ internal sealed class EmbeddedCluster : IClusterProvider
 
     public string PythonImage => "host";
 
-    public string NodeAddress => "198.18.0.2";
+    public IReadOnlyList<string> NodeAddresses { get; } = ["198.18.0.2"];
 
     public (string Address, int Port) ApiServer => ("198.18.0.1", 6443);
 

@@ -13,15 +13,12 @@ internal sealed class GivenCluster(string kubeconfig, string image) : IClusterPr
     private const string Label = "fairlead.dev/end-to-end=true";
 
     /// <summary>What stands for an API server that the kubeconfig names by a name or on loopback (RFC 5737).</summary>
-    private const string ApiStandIn = "198.51.100.1";
+    private const string ApiStandIn = "192.0.2.1";
 
     private static readonly string[] _namespaces = ["fairlead", "shop"];
 
     private readonly List<Relay> _relays = [];
-    private readonly Dictionary<ClusterFeature, string> _lacks = new()
-    {
-        [ClusterFeature.Subnets] = "the cluster's subnets are its own, and these tests put a VPN's routes beside those of the embedded one",
-    };
+    private readonly Dictionary<ClusterFeature, string> _lacks = [];
 
     public string? GatewayImage => image;
 
@@ -29,7 +26,7 @@ internal sealed class GivenCluster(string kubeconfig, string image) : IClusterPr
 
     public string PythonImage => "python:3";
 
-    public string NodeAddress { get; private set; } = "";
+    public IReadOnlyList<string> NodeAddresses { get; private set; } = [];
 
     public (string Address, int Port) ApiServer { get; private set; }
 
@@ -59,7 +56,7 @@ internal sealed class GivenCluster(string kubeconfig, string image) : IClusterPr
         var nodes = (await KubectlAsync(world, "get", "nodes", "-o", "jsonpath={.items[*].status.addresses[?(@.type=='InternalIP')].address}")).Text
             .Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(IPAddress.Parse).Where(a => a.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork).ToArray();
         var ports = (await KubectlAsync(world, "get", "service", "fairlead-gateway", "-n", "fairlead", "-o", "jsonpath={.spec.ports[*].nodePort}")).Text.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-        NodeAddress = nodes[0].ToString();
+        NodeAddresses = [.. nodes.Select(n => n.ToString())];
         foreach (var node in nodes)
         {
             foreach (var port in ports)

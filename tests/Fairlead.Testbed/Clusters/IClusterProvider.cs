@@ -12,8 +12,8 @@ internal interface IClusterProvider
     /// <summary>An image with python3.</summary>
     string PythonImage { get; }
 
-    /// <summary>A node's address, as laptops see it; NodePorts answer there.</summary>
-    string NodeAddress { get; }
+    /// <summary>The nodes' addresses, as laptops see them; NodePorts answer there.</summary>
+    IReadOnlyList<string> NodeAddresses { get; }
 
     /// <summary>The API server's address and port, as laptops see them.</summary>
     (string Address, int Port) ApiServer { get; }
