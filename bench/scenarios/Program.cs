@@ -1,7 +1,7 @@
 using Fairlead.Bench.Scenarios;
 using Fairlead.Testbed;
 
-// ./bench/run NAME… runs these; two more verbs are for processes that a scenario starts inside a namespace.
+// ./bench/run NAME… runs these; the other verbs are for processes that a scenario starts inside a namespace.
 if (args is ["link-shaper", var peer, var delay])
 {
     return LinkShaper.Run(int.Parse(peer), double.Parse(delay, System.Globalization.CultureInfo.InvariantCulture));
@@ -27,6 +27,16 @@ if (args is ["closed-connections", var server, var closing, var times])
     return await ClosedConnections.MeasureAsync(server, int.Parse(closing), int.Parse(times));
 }
 
+if (args is ["datagram-echoes", var target, var echo, var duration])
+{
+    return DatagramEchoes.Measure(target, int.Parse(echo), int.Parse(duration));
+}
+
+if (args is ["first-name", var fairlead, var first, var open])
+{
+    return await ConnectDelays.MeasureFirstNameAsync(fairlead, first, int.Parse(open));
+}
+
 var all = new Dictionary<string, Func<Report, Task>>
 {
     ["throughput"] = Throughput.RunAsync,
@@ -36,6 +46,7 @@ var all = new Dictionary<string, Func<Report, Task>>
     ["idle"] = IdleFlows.RunAsync,
     ["dns"] = Names.RunAsync,
     ["tun"] = TunDevice.RunAsync,
+    ["connect"] = ConnectPath.RunAsync,
     ["busy"] = BusyFlow.RunAsync,
     ["portforward"] = PortForward.RunAsync,
 };

@@ -173,33 +173,8 @@ internal static class TunDevice
     /// <summary>Datagrams that came back in a second.</summary>
     private static double EchoRate(NetworkNamespace network, IPEndPoint to)
     {
-        using var socket = network.Run(() => new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp) { ReceiveTimeout = 100 });
-        socket.Connect(to);
-        var buffer = new byte[512];
-        long back = 0;
-        var clock = Stopwatch.StartNew();
-        while (clock.Elapsed < Duration)
-        {
-            for (var i = 0; i < 32; i++)
-            {
-                socket.Send(buffer);
-            }
-
-            try
-            {
-                for (var i = 0; i < 32; i++)
-                {
-                    socket.Receive(buffer);
-                    back++;
-                }
-            }
-            catch (SocketException e) when (e.SocketErrorCode is SocketError.TimedOut or SocketError.WouldBlock)
-            {
-                // Some were lost: the next round begins anew.
-            }
-        }
-
-        return back / clock.Elapsed.TotalSeconds;
+        using var socket = network.Run(() => new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp));
+        return DatagramEchoes.Rate(socket, to, Duration);
     }
 
     private static Socket Connect(NetworkNamespace network, IPEndPoint to, byte purpose)
