@@ -13,6 +13,7 @@ internal sealed class ContainerDaemon : IContainerDaemon
 
     private const string StateVolume = "fairlead-state";
     private const string Program = "/opt/fairlead-daemon/fairlead";
+    private const string TunDevice = "/dev/net/tun";
     private static readonly string[] Engines = ["podman", "docker"];
     private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(50);
@@ -36,14 +37,15 @@ internal sealed class ContainerDaemon : IContainerDaemon
         await RunAsync(engine, ["rm", "--force", Name], cancellationToken);
         DetachedProcess.MakeDirectory(Directory, "Set XDG_STATE_HOME to a directory of yours.");
         File.Delete(Socket);
+        // The image of this version comes from deploy/image/build; a registry that has one of its name has a stranger's.
         string[] arguments =
         [
-            "run", "--detach", "--name", Name, "--user", "0:0", "--device", "/dev/net/tun", "--cap-add", "NET_ADMIN",
+            "run", "--detach", .. image is null ? (IEnumerable<string>)["--pull=never"] : [], "--name", Name, "--user", "0:0", "--device", TunDevice, "--cap-add", "NET_ADMIN",
             "--volume", $"{Directory}:/run/fairlead", "--volume", $"{StateVolume}:/var/lib/fairlead", "--entrypoint", Program, image ?? DefaultImage, "daemon",
         ];
         if (await RunAsync(engine, arguments, cancellationToken) is { ExitCode: not 0 } refused)
         {
-            throw new FairleadException(ErrorCategory.Failed, "container-start", $"{engine} can't start the daemon's container", refused.Said, $"Is the image there? '{engine} image ls'; another one: --image NAME (docs/image.md).");
+            throw new FairleadException(await ExplainAsync(engine, image ?? DefaultImage, refused.Said, cancellationToken));
         }
 
         var since = TimeProvider.System.GetTimestamp();
@@ -65,7 +67,34 @@ internal sealed class ContainerDaemon : IContainerDaemon
         {
             throw new FairleadException(ErrorCategory.Failed, "container-stop", $"{engine} can't remove the daemon's container", refused.Said, $"{engine} rm --force {Name}");
         }
+
+        // Socket and journal were the container's: what the journal names was in its network, which is gone.
+        if (System.IO.Directory.Exists(Directory))
+        {
+            System.IO.Directory.Delete(Directory, recursive: true);
+        }
     }
+
+    /// <summary>Why the container could not be started, the likeliest cause first.</summary>
+    private static async Task<ErrorInfo> ExplainAsync(string engine, string image, string said, CancellationToken cancellationToken)
+    {
+        var engineSays = await RunAsync(engine, ["info"], cancellationToken);
+        var isThere = engineSays.ExitCode == 0 && (await RunAsync(engine, ["image", "inspect", image], cancellationToken)).ExitCode == 0;
+        return Explain(engine, image, said, engineSays.ExitCode == 0 ? null : engineSays.Said, isThere, File.Exists(TunDevice));
+    }
+
+    /// <param name="said">By the engine, when it refused.</param>
+    /// <param name="engineProblem">What the engine says of itself when it doesn't answer; null when it does.</param>
+    /// <param name="hasImage">Whether the engine has the image.</param>
+    /// <param name="hasTun">Whether this host has the device that makes TUN devices.</param>
+    internal static ErrorInfo Explain(string engine, string image, string said, string? engineProblem, bool hasImage, bool hasTun) => (engineProblem, hasImage, hasTun) switch
+    {
+        ({ } problem, _, _) => new ErrorInfo(ErrorCategory.Failed, "engine-down", $"{engine} does not answer", problem, engine == "docker" ? "sudo systemctl start docker" : $"{engine} info"),
+        (_, false, _) => new ErrorInfo(
+            ErrorCategory.Failed, "image-missing", $"{engine} does not have the image {image}", said, $"deploy/image/build, then {engine} load --input artifacts/image/fairlead.tar; another image: --image NAME"),
+        (_, _, false) => new ErrorInfo(ErrorCategory.Failed, "tun-missing", "The daemon's container can't have a TUN device", $"this host has no {TunDevice}", "sudo modprobe tun"),
+        _ => new ErrorInfo(ErrorCategory.Failed, "container-start", $"{engine} can't start the daemon's container", said, $"{engine} info"),
+    };
 
     /// <summary>As <c>deploy/image/build</c> tags it.</summary>
     private static string DefaultImage => "docker.io/fairlead/fairlead:dev";

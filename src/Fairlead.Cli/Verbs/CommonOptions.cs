@@ -24,6 +24,8 @@ internal sealed class CommonOptions
 
     public Option<bool> Docker { get; } = new("--docker") { Description = "The daemon in a container (docker or podman), whose network other containers join" };
 
+    public Option<string?> Image { get; } = new("--image") { Description = "With --docker: the image to start it from", HelpName = "NAME" };
+
     public Option<string?> RunDirectory { get; } = new("--run-dir") { Hidden = true };
 
     public Option<string?> StateDirectory { get; } = new("--state-dir") { Hidden = true };

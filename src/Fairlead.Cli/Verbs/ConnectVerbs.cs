@@ -20,7 +20,6 @@ internal sealed class ConnectVerbs(CliHost host, CommonOptions common, DynamicVa
     private readonly Option<string[]> allow = Subnets("--allow-conflicting-subnets", "Let the cluster win in this subnet over routes that this host has");
     private readonly Option<string[]> vnat = Subnets("--vnat", "Reach this subnet by virtual addresses, conflict or not; also: service, pods, also, all");
     private readonly Option<string[]> via = new("--proxy-via") { Description = "Traffic to this subnet (or service, pods, also, all) leaves from a pod of a workload; repeatable", HelpName = "CIDR=WORKLOAD" };
-    private readonly Option<string?> image = new("--image") { Description = "With --docker: the image to start it from", HelpName = "NAME" };
     private readonly Argument<string[]> command = new("COMMAND") { HelpName = "COMMAND", Description = "After --: run it while connected, then disconnect", Arity = ArgumentArity.ZeroOrMore };
 
     public IEnumerable<Command> Build()
@@ -60,7 +59,7 @@ internal sealed class ConnectVerbs(CliHost host, CommonOptions common, DynamicVa
             RunsCommand = true,
             Details = "Subnets that a VPN or another network of this host has already get virtual addresses, unless told otherwise; 'fairlead plan' shows them.\n",
         };
-        foreach (var option in new Option[] { ns, mapped, also, never, allow, via, vnat, common.Space, common.Docker, image })
+        foreach (var option in new Option[] { ns, mapped, also, never, allow, via, vnat, common.Space, common.Docker, common.Image })
         {
             connect.Options.Add(option);
         }
@@ -94,9 +93,9 @@ internal sealed class ConnectVerbs(CliHost host, CommonOptions common, DynamicVa
                 throw CommonOptions.Usage("connect-docker", "A command can't run in the container's network like this", "the container is there for others to join", "podman run --network container:fairlead IMAGE COMMAND   (or, without an engine: fairlead run -- COMMAND)");
             }
 
-            await using var progress = new ProgressLine(host, "Starting the daemon's container");
-            await host.Container().StartAsync(context.Get(image), cancellationToken);
         }
+
+        await context.StartContainerIfAskedAsync(cancellationToken);
 
         var stays = words.Length == 0 || (await context.Daemon.GetAsync(LocalApi.Connect, LocalJson.Default.ConnectState, cancellationToken)).Connected;
         ConnectState state;
@@ -127,16 +126,22 @@ internal sealed class ConnectVerbs(CliHost host, CommonOptions common, DynamicVa
 
     private async Task DisconnectAsync(VerbContext context, CancellationToken cancellationToken)
     {
+        var docker = context.Get(common.Docker);
         await using (new ProgressLine(host, "Disconnecting"))
         {
-            await context.Daemon.SendAsync("DELETE", LocalApi.Connect, cancellationToken);
-            if (context.Get(common.Docker))
+            // A container whose daemon was killed has to go, too; nothing of it is on this host.
+            if (!docker || await context.Daemon.TryGetStatusAsync(cancellationToken) is not null)
+            {
+                await context.Daemon.SendAsync("DELETE", LocalApi.Connect, cancellationToken);
+            }
+
+            if (docker)
             {
                 await host.Container().StopAsync(cancellationToken);
             }
         }
 
-        DaemonVerbs.Say(context, "Disconnected; every change to this host is undone.");
+        DaemonVerbs.Say(context, docker ? "Disconnected; the daemon's container is removed." : "Disconnected; every change to this host is undone.");
     }
 
     private static ProxyVia ReadVia(string text) => text.IndexOf('=', StringComparison.Ordinal) is > 0 and var at && at < text.Length - 1

@@ -33,6 +33,7 @@ internal sealed class SpaceVerbs(CliHost host, CommonOptions common, DynamicValu
         join.Options.Add(common.Context);
         join.Options.Add(forRun);
         join.Options.Add(common.Docker);
+        join.Options.Add(common.Image);
         yield return join;
 
         var leave = new Verb("leave", "Leave a space: forget its keys, rules and addresses", "fairlead leave", "fairlead leave --space staging")
@@ -200,11 +201,7 @@ internal sealed class SpaceVerbs(CliHost host, CommonOptions common, DynamicValu
             return await host.Run().JoinAsync(request, cancellationToken);
         }
 
-        if (context.Get(common.Docker))
-        {
-            await host.Container().StartAsync(null, cancellationToken);
-        }
-
+        await context.StartContainerIfAskedAsync(cancellationToken);
         return await context.Daemon.SendAsync("POST", LocalApi.Join, request, LocalJson.Default.JoinRequest, LocalJson.Default.SpaceStatus, cancellationToken);
     }
 

@@ -61,6 +61,22 @@ internal sealed class VerbContext
 
     public string WithSpace(string path) => LocalPath.With(path, "space", Space);
 
+    /// <summary>With <c>--docker</c>: the daemon's container runs when this returns.</summary>
+    /// <exception cref="FairleadException">There is no engine, or it refuses; or an image was named for no container.</exception>
+    public async Task StartContainerIfAskedAsync(CancellationToken cancellationToken)
+    {
+        var image = Get(_common.Image);
+        if (Get(_common.Docker))
+        {
+            await using var progress = new ProgressLine(Host, "Starting the daemon's container");
+            await Host.Container().StartAsync(image, cancellationToken);
+        }
+        else if (image is not null)
+        {
+            throw CommonOptions.Usage("image-docker", "An image is of use only with --docker", "without it the daemon runs on this host", $"Add --docker, or leave out --image {image}.");
+        }
+    }
+
     /// <summary>Shows a value of the local API once, or with <c>--watch</c> whenever it changes.</summary>
     public async Task ShowAsync<T>(string path, JsonTypeInfo<T> type, Action<Output, T> people, CancellationToken cancellationToken)
     {

@@ -30,6 +30,13 @@ public sealed class PeerCredentialsTests
         }
     }
 
+    [Theory]
+    [InlineData("         0          0 4294967295\n", "65534\n", null)]
+    [InlineData("         0       1000          1\n         1     100000      65536\n", "65534\n", 65534u)]
+    [InlineData("         0     100000      65536\n", "99\n", 99u)]
+    [InlineData("", "", 65534u)]
+    public void Users_of_other_user_namespaces_are_nobody(string map, string overflow, uint? nameless) => new PeerCredentials(map, overflow).Nameless.ShouldBe(nameless);
+
     [Fact]
     public void Socket_without_a_local_peer_is_an_error()
     {
