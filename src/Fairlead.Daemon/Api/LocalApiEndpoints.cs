@@ -32,9 +32,10 @@ internal sealed record LocalApiEndpoints(
     CancellationToken Stopping)
 {
     /// <summary>Enrolment goes on when its caller goes away, because the token is spent by then; but not for ever.</summary>
+    private static readonly TimeSpan JoinTimeout = TimeSpan.FromSeconds(30);
+
     /// <summary>A companion starts, a plugin may log in, and the gateway decides; each has its own, shorter patience.</summary>
     private static readonly TimeSpan ClusterJoinTimeout = TimeSpan.FromSeconds(90);
-    private static readonly TimeSpan JoinTimeout = TimeSpan.FromSeconds(30);
 
     /// <summary>After a join, how long the link may take before the answer tells of it as it is.</summary>
     private static readonly TimeSpan JoinWait = TimeSpan.FromSeconds(5);
@@ -145,9 +146,10 @@ internal sealed record LocalApiEndpoints(
         {
             return await join(either.Token);
         }
-        catch (OperationCanceledException e) when (deadline.IsCancellationRequested)
+        catch (OperationCanceledException e) when (!Stopping.IsCancellationRequested)
         {
-            throw new FairleadException(ErrorCategory.TimedOut, "join-timeout", "The gateway did not answer in time", $"{timeout.TotalSeconds:0} s have passed", "Check the network to the gateway, then join again.", e);
+            // Ours, or the patience of a client below, which may be as long and end a moment before.
+            throw new FairleadException(ErrorCategory.TimedOut, "join-timeout", "The gateway did not answer in time", $"it was waited for up to {timeout.TotalSeconds:0} s", "Check the network to the gateway, then join again.", e);
         }
     }
 

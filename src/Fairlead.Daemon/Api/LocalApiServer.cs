@@ -143,9 +143,15 @@ internal sealed partial class LocalApiServer : IAsyncDisposable
         {
             // The caller went away.
         }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException) when (context.Response.HasStarted)
         {
             // The daemon ends: a watch just stops.
+        }
+        catch (OperationCanceledException)
+        {
+            // An answer without a body would be taken for success.
+            await Answers.WriteErrorAsync(context, new ErrorInfo(
+                ErrorCategory.TimedOut, "given-up", "The daemon gave the request up", "something that it waits for took too long, or it is being stopped", "Run 'fairlead status', then try again; 'fairlead logs' says more."));
         }
         catch (Exception e) when (!context.Response.HasStarted)
         {

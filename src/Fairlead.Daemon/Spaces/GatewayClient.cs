@@ -65,7 +65,15 @@ internal static class GatewayClient
         {
             throw Unreachable(e);
         }
+        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw Late(e);
+        }
     }
+
+    /// <summary>The client's own patience ended.</summary>
+    private static FairleadException Late(OperationCanceledException e) =>
+        new(ErrorCategory.TimedOut, "gateway-timeout", "The gateway did not answer in time", "it took the request and said nothing, or a firewall drops what is sent to it", "Run 'fairlead doctor'.", e);
 
     private static async Task<HttpResponseMessage> SendAsync(HttpClient client, HttpRequestMessage request, CancellationToken cancellationToken)
     {
@@ -80,7 +88,7 @@ internal static class GatewayClient
         }
         catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new FairleadException(ErrorCategory.TimedOut, "gateway-timeout", "The gateway did not answer in time", hint: "Run 'fairlead doctor'.", inner: e);
+            throw Late(e);
         }
 
         if (response.IsSuccessStatusCode)

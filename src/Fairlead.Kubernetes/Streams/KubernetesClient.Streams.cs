@@ -8,7 +8,11 @@ public sealed partial class KubernetesClient
     /// <summary>Channels are one byte, two per port.</summary>
     private const int MaxForwardedPorts = 127;
 
-    private volatile bool _webSocketOnly;
+    /// <summary>After an upgrade to SPDY was refused: a proxy may be replaced, a role widened.</summary>
+    private static readonly TimeSpan WebSocketsFor = TimeSpan.FromMinutes(10);
+
+    /// <summary>When SPDY is tried again, a timestamp; 0: now.</summary>
+    private long _webSocketsUntil;
 
     /// <summary>Starts a command in a running container. The caller disposes the session.</summary>
     public async Task<ExecSession> ExecAsync(string ns, string pod, ExecOptions options, CancellationToken cancellationToken = default)
@@ -43,7 +47,7 @@ public sealed partial class KubernetesClient
     /// <exception cref="KubernetesException">Refused, or no answer.</exception>
     public async Task<Stream> ConnectPodAsync(string ns, string pod, int port, CancellationToken cancellationToken = default)
     {
-        if (_webSocketOnly)
+        if (_time.GetTimestamp() < Volatile.Read(ref _webSocketsUntil))
         {
             return new SessionStream(await PortForwardAsync(ns, pod, [port], cancellationToken));
         }
@@ -58,7 +62,11 @@ public sealed partial class KubernetesClient
         {
             // A proxy may know only WebSockets, a role only their verb: get, where this takes create.
             var session = await PortForwardAsync(ns, pod, [port], cancellationToken);
-            _webSocketOnly |= e.Code is >= 400 and < 500;
+            if (RefusesUpgrade(e.Code))
+            {
+                Volatile.Write(ref _webSocketsUntil, _time.GetTimestamp() + (long)(WebSocketsFor.TotalSeconds * _time.TimestampFrequency));
+            }
+
             return new SessionStream(session);
         }
         catch (IOException e)
@@ -78,6 +86,9 @@ public sealed partial class KubernetesClient
         var path = Resources.Pods.ObjectPath(ns, pod, "portforward") + "?" + string.Join('&', ports.Select(p => $"ports={p}"));
         return new PortForwardSession(await _transport.UpgradeAsync(path, PortForwardSession.Protocols, cancellationToken), _time, ports);
     }
+
+    /// <summary>Whether the next upgrade to SPDY would be answered so, too: other protocols were meant, the role has no such verb, or nobody knows such an upgrade. Too many requests, or a server in trouble, pass.</summary>
+    private static bool RefusesUpgrade(int status) => status is 101 or 200 or 400 or 403 or 405 or 426 or 501;
 
     private static string Flag(bool value) => value ? "true" : "false";
 }

@@ -240,6 +240,19 @@ public sealed class LocalApiTests : IAsyncLifetime
         (await daemon.FailAsync(() => daemon.SendAsync(new HttpMethod(method), path, new StringContent(body)))).Category.ShouldBe(ErrorCategory.Usage);
     }
 
+    /// <summary>An HttpClient whose own patience ends throws what a cancelled call throws; once that was answered with 200 and nothing.</summary>
+    [Fact]
+    public async Task Join_whose_gateway_says_nothing_is_told_so()
+    {
+        gateway.Unreachable = new TaskCanceledException("The request was canceled due to the configured HttpClient.Timeout", new TimeoutException());
+
+        var error = await daemon.FailAsync(() => daemon.JoinAsync());
+
+        (error.Category, error.Code).ShouldBe((ErrorCategory.TimedOut, "gateway-timeout"));
+        error.Why.ShouldNotBeNullOrEmpty();
+        error.Hint.ShouldBe("Run 'fairlead doctor'.");
+    }
+
     [Fact]
     public async Task Garbage_on_the_socket_harms_nobody()
     {

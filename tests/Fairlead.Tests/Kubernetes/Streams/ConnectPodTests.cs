@@ -157,6 +157,38 @@ public sealed class ConnectPodTests
     }
 
     [Fact]
+    public async Task Server_that_refused_SPDY_is_asked_for_it_again_later()
+    {
+        await using var api = await MockKubelet.StartAsync(kubelet => kubelet.CloseAsync());
+        var time = new ManualTime();
+        using var client = api.Client(time);
+
+        await (await client.ConnectPodAsync("shop", "p", 8080)).DisposeAsync();
+        time.Advance(TimeSpan.FromMinutes(9));
+        await (await client.ConnectPodAsync("shop", "p", 8080)).DisposeAsync();
+        time.Advance(TimeSpan.FromMinutes(2));
+        await (await client.ConnectPodAsync("shop", "p", 8080)).DisposeAsync();
+
+        api.Requests.Select(r => r.Method).ShouldBe(["POST", "GET", "GET", "POST", "GET"]);
+    }
+
+    [Theory]
+    [InlineData(409)]
+    [InlineData(422)]
+    public async Task Refusal_that_says_nothing_of_the_upgrade_leaves_the_next_to_SPDY(int status)
+    {
+        await using var api = await MockApi.StartAsync((context, _) => MockApi.FailAsync(context, status, "Conflict"));
+        using var client = api.Client();
+
+        for (var i = 0; i < 2; i++)
+        {
+            await Should.ThrowAsync<KubernetesException>(() => client.ConnectPodAsync("shop", "p", 8080));
+        }
+
+        api.Requests.Select(r => r.Method).ShouldBe(["POST", "GET", "POST", "GET"]);
+    }
+
+    [Fact]
     public async Task Pod_that_is_not_there_is_not_asked_for_twice()
     {
         await using var api = await MockApi.StartAsync((context, _) => MockApi.FailAsync(context, 404, "NotFound"));
