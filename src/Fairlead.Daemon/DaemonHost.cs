@@ -8,7 +8,8 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Fairlead.Daemon;
 
 /// <param name="Socket">Of the local API; null: <c>daemon.sock</c> in the host's run directory.</param>
-public sealed record DaemonOptions(string? Socket = null);
+/// <param name="Serving">Called once, when the local API answers.</param>
+public sealed record DaemonOptions(string? Socket = null, Action? Serving = null);
 
 /// <summary>The daemon, as the executable starts it.</summary>
 public static class DaemonHost
@@ -25,6 +26,7 @@ public static class DaemonHost
         {
             using var journal = OpenJournal(host);
             await using var daemon = await RunningDaemon.StartAsync(options, host, journal, TimeProvider.System, cancellationToken);
+            options.Serving?.Invoke();
             await daemon.WaitAsync(cancellationToken);
         }
         catch (HostException e)

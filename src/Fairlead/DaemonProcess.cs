@@ -30,7 +30,7 @@ internal sealed class DaemonProcess : IDaemonProcess
     public Task RunAsync(DaemonPaths paths, CancellationToken cancellationToken)
     {
         SocketThreads.CompleteInline();
-        return DaemonHost.RunAsync(new DaemonOptions(paths.Socket), HostOf(paths), cancellationToken);
+        return DaemonHost.RunAsync(new DaemonOptions(paths.Socket, static () => ServiceManager.TellReady(Environment.GetEnvironmentVariable("NOTIFY_SOCKET"))), HostOf(paths), cancellationToken);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

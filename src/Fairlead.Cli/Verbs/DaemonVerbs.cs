@@ -7,7 +7,7 @@ using Fairlead.Contracts.Local;
 
 namespace Fairlead.Cli.Verbs;
 
-/// <summary>start, stop, restart, status, cleanup, and the hidden <c>daemon</c> itself.</summary>
+/// <summary>start, stop, restart, status, cleanup, and <c>daemon</c> itself.</summary>
 internal sealed class DaemonVerbs(CliHost host, CommonOptions common)
 {
     /// <summary>A daemon answers within a second; a loaded machine that reads its assemblies from a cold disk gets this long.</summary>
@@ -45,10 +45,8 @@ internal sealed class DaemonVerbs(CliHost host, CommonOptions common)
         yield return WithPaths(new Verb("cleanup", "Undo what a killed daemon left on this host", "sudo fairlead cleanup")
             .Does(host, common, CleanupAsync));
 
-        var daemon = WithPaths(new Verb("daemon", "Be the daemon (started by 'fairlead start')", "fairlead daemon")
+        yield return WithPaths(new Verb("daemon", "Be the daemon in the foreground, for a service manager", "sudo fairlead daemon")
             .Does(host, common, (context, cancellationToken) => host.Daemon().RunAsync(context.Paths, cancellationToken)));
-        daemon.Hidden = true;
-        yield return daemon;
     }
 
     private Verb WithPaths(Verb verb)
