@@ -86,13 +86,9 @@ internal sealed class ConnectVerbs(CliHost host, CommonOptions common, DynamicVa
             context.Get(allow),
             [.. (context.Get(via) ?? []).Select(ReadVia)],
             context.Get(vnat));
-        if (context.Get(common.Docker))
+        if (context.Get(common.Docker) && words.Length > 0)
         {
-            if (words.Length > 0)
-            {
-                throw CommonOptions.Usage("connect-docker", "A command can't run in the container's network like this", "the container is there for others to join", "podman run --network container:fairlead IMAGE COMMAND   (or, without an engine: fairlead run -- COMMAND)");
-            }
-
+            throw CommonOptions.Usage("connect-docker", "A command can't run in the container's network like this", "the container is there for others to join", "podman run --network container:fairlead IMAGE COMMAND   (or, without an engine: fairlead run -- COMMAND)");
         }
 
         await context.StartContainerIfAskedAsync(cancellationToken);
