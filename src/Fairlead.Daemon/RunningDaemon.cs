@@ -49,6 +49,7 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
     private Task passes = Task.CompletedTask;
     private ConnectService? connect;
     private LocalApiServer? api;
+    private CarrierListener? carriers;
     private bool undone;
 
     private RunningDaemon(DaemonLog log, ILoggerFactory loggers, CaptureSelection selection, HostsResolver hosts, IHostResolver hostResolver, NameServer nameServer, DaemonSettings settings, SpaceStore store, AddressBook book, CompanionRegistry companions, ILinks links, TimeProvider time)
@@ -119,6 +120,11 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
         if (api is not null)
         {
             await api.DisposeAsync();
+        }
+
+        if (carriers is not null)
+        {
+            await carriers.DisposeAsync();
         }
 
         await spaces.DisposeAsync();
@@ -210,6 +216,7 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
             stopping.Token);
         var socket = options.Socket ?? Path.Combine(host.Paths.RunDirectory, Path.GetFileName(LocalApi.DefaultSocket));
         api = await LocalApiServer.StartAsync(socket, host.Peers, endpoints, new CompanionEndpoints(companions, spaces, stopping.Token), log, cancellationToken);
+        carriers = new CarrierListener(CompanionApi.CarrierSocketOf(socket), host.Peers, companions, time, loggers.CreateLogger<CarrierListener>());
         LogStarted(ProductVersion.Text, socket, captureStatus.Method);
     }
 

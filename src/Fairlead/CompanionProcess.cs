@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Fairlead.Cli.Hosting;
 using Fairlead.Companion.Hosting;
+using Fairlead.Tunnel;
 using Microsoft.Extensions.Logging;
 
 namespace Fairlead;
@@ -21,6 +22,8 @@ internal sealed class CompanionProcess : ICompanionProcess
     [MethodImpl(MethodImplOptions.NoInlining)]
     public async Task RunAsync(string socket, CancellationToken cancellationToken)
     {
+        SocketThreads.CompleteInline();
+
         // Written to the log that it was started with.
         using var loggers = LoggerFactory.Create(logging => logging.AddSimpleConsole(console =>
         {

@@ -6,45 +6,50 @@ using Fairlead.Contracts.Local;
 
 namespace Fairlead.Companion.Hosting;
 
-/// <summary>Connections to the daemon's local API that become byte streams by an HTTP upgrade (RFC 9110 §7.8).</summary>
+/// <summary>Connections to the daemon: to its local API, which become byte streams by an HTTP upgrade (RFC 9110 §7.8), and those of carriers.</summary>
 internal sealed class DaemonSocket : IDisposable
 {
     private readonly HttpMessageInvoker invoker;
+    private readonly string carriers;
 
-    public DaemonSocket(string path) => invoker = new HttpMessageInvoker(new SocketsHttpHandler
+    public DaemonSocket(string path)
     {
-        UseProxy = false,
-        AllowAutoRedirect = false,
-        UseCookies = false,
-        ConnectCallback = async (_, cancellationToken) =>
+        carriers = CompanionApi.CarrierSocketOf(path);
+        invoker = new HttpMessageInvoker(new SocketsHttpHandler
         {
-            var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-            try
-            {
-                await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellationToken);
-                return new NetworkStream(socket, ownsSocket: true);
-            }
-            catch
-            {
-                socket.Dispose();
-                throw;
-            }
-        },
-    });
+            UseProxy = false,
+            AllowAutoRedirect = false,
+            UseCookies = false,
+            ConnectCallback = async (_, cancellationToken) => await ConnectAsync(path, cancellationToken),
+        });
+    }
+
+    /// <summary>A carrier's connection; the caller owns it.</summary>
+    /// <exception cref="SocketException">No daemon is there.</exception>
+    /// <exception cref="IOException">The connection broke.</exception>
+    public async Task<Stream> CarryAsync(CarrierGreeting greeting, CancellationToken cancellationToken)
+    {
+        var stream = await ConnectAsync(carriers, cancellationToken);
+        try
+        {
+            await greeting.WriteAsync(stream, cancellationToken);
+            return stream;
+        }
+        catch
+        {
+            await stream.DisposeAsync();
+            throw;
+        }
+    }
 
     /// <summary>The caller owns the stream.</summary>
     /// <exception cref="FairleadException">The daemon refused.</exception>
     /// <exception cref="HttpRequestException">No daemon answers.</exception>
-    public async Task<Stream> UpgradeAsync(string path, string protocol, string? server, CancellationToken cancellationToken)
+    public async Task<Stream> UpgradeAsync(string path, string protocol, CancellationToken cancellationToken)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(new Uri("http://daemon"), path));
         request.Headers.Connection.Add("Upgrade");
         request.Headers.TryAddWithoutValidation("Upgrade", protocol);
-        if (server is not null)
-        {
-            request.Headers.TryAddWithoutValidation(CompanionApi.ServerHeader, server);
-        }
-
         var response = await invoker.SendAsync(request, cancellationToken);
         if (response.StatusCode == System.Net.HttpStatusCode.SwitchingProtocols)
         {
@@ -59,6 +64,21 @@ internal sealed class DaemonSocket : IDisposable
     }
 
     public void Dispose() => invoker.Dispose();
+
+    private static async Task<NetworkStream> ConnectAsync(string path, CancellationToken cancellationToken)
+    {
+        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellationToken);
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
 
     private static async Task<FairleadException> RefusalAsync(HttpResponseMessage response, CancellationToken cancellationToken)
     {

@@ -1,4 +1,4 @@
-using System.Buffers;
+using System.Net.Sockets;
 using Fairlead.Companion.Administration;
 using Fairlead.Contracts.Cluster;
 using Fairlead.Contracts.Errors;
@@ -14,8 +14,11 @@ namespace Fairlead.Companion.Hosting;
 /// </summary>
 internal static class PortForwardCarrier
 {
-    /// <summary>Several TLS records at a time.</summary>
-    private const int BufferSize = 64 * 1024;
+    /// <summary>Taken from one side at a time: up, four TLS records and a frame of SPDY; down, whatever the node sends in several.</summary>
+    private const int BufferSize = 128 * 1024;
+
+    /// <summary>Less room than a TLS record needs is not worth another read.</summary>
+    private const int LeastRoom = 16 * 1024;
 
     /// <summary>Returns once the pod's node has taken the connection; the stream is the caller's.</summary>
     /// <exception cref="FairleadException">There is no pod to connect to.</exception>
@@ -23,19 +26,25 @@ internal static class PortForwardCarrier
     public static async Task<Stream> OpenAsync(KubernetesClient client, OpenCarrier wanted, CancellationToken cancellationToken) =>
         await client.ConnectPodAsync(wanted.Cluster.Namespace, wanted.Pod ?? await FindAsync(client, wanted.Cluster.Namespace, cancellationToken), wanted.Port, cancellationToken);
 
-    /// <summary>Copies both ways until either side ends.</summary>
+    /// <summary>Copies both ways until either side ends. Disposes both streams.</summary>
     /// <returns>Why it ended; null when either side closed it.</returns>
     public static async Task<string?> RelayAsync(Stream daemon, Stream pod, CancellationToken cancellationToken)
     {
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var up = CopyAsync(daemon, pod, stop.Token);
-        var down = CopyAsync(pod, daemon, stop.Token);
+        await using var stopped = cancellationToken.UnsafeRegister(_ => End(), null);
+        var up = CopyAsync(daemon, pod);
+        var down = CopyAsync(pod, daemon);
 
         // Neither side can be half-closed: what runs inside says its ends itself.
         var first = await await Task.WhenAny(up, down);
-        await stop.CancelAsync();
+        End();
         await Task.WhenAll(up, down);
-        return first;
+        return cancellationToken.IsCancellationRequested ? null : first;
+
+        void End()
+        {
+            daemon.Dispose();
+            pod.Dispose();
+        }
     }
 
     private static async Task<string> FindAsync(KubernetesClient client, string ns, CancellationToken cancellationToken)
@@ -46,25 +55,47 @@ internal static class PortForwardCarrier
             ErrorCategory.NotConnected, "gateway-no-pod", "There is no gateway to connect to", $"no pod of {ClusterObjects.Gateway} in namespace {ns} is ready", "fairlead gateway status");
     }
 
-    private static async Task<string?> CopyAsync(Stream from, Stream to, CancellationToken cancellationToken)
+    /// <summary>Takes all that is there before it writes: the node sends in small pieces, and each write costs the other side a wake-up.</summary>
+    private static async Task<string?> CopyAsync(Stream from, Stream to)
     {
-        var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
+        var buffer = new byte[BufferSize];
+
+        // What was read and not yet written; the read that is under way puts its bytes after it.
+        int begin = 0, end = 0;
         try
         {
-            for (int count; (count = await from.ReadAsync(buffer, cancellationToken)) > 0;)
+            var reading = from.ReadAsync(buffer);
+            while (true)
             {
-                await to.WriteAsync(buffer.AsMemory(0, count), cancellationToken);
-            }
+                var count = await reading;
+                end += count;
+                var full = BufferSize - end < LeastRoom;
+                if (count > 0 && !full)
+                {
+                    reading = from.ReadAsync(buffer.AsMemory(end));
+                    if (reading.IsCompletedSuccessfully)
+                    {
+                        continue;
+                    }
+                }
 
-            return null;
+                await to.WriteAsync(buffer.AsMemory(begin, end - begin));
+                if (count == 0)
+                {
+                    return null;
+                }
+
+                begin = end;
+                if (full)
+                {
+                    begin = end = 0;
+                    reading = from.ReadAsync(buffer);
+                }
+            }
         }
-        catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException)
+        catch (Exception e) when (e is IOException or ObjectDisposedException or SocketException)
         {
-            return cancellationToken.IsCancellationRequested ? null : e.Message;
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
+            return e.Message;
         }
     }
 }

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Globalization;
 using System.Net.Sockets;
 using Fairlead.Companion.Administration;
 using Fairlead.Contracts.Errors;
@@ -34,7 +33,7 @@ internal sealed partial class RunningCompanion(DaemonSocket daemon, ClusterClien
         {
             try
             {
-                await using var control = await daemon.UpgradeAsync(CompanionApi.Control, CompanionApi.ControlProtocol, server: null, cancellationToken);
+                await using var control = await daemon.UpgradeAsync(CompanionApi.Control, CompanionApi.ControlProtocol, cancellationToken);
                 LogConnected();
                 pause = FirstPause;
                 if (await ServeAsync(control, cancellationToken) is { } dismissal)
@@ -116,7 +115,7 @@ internal sealed partial class RunningCompanion(DaemonSocket daemon, ClusterClien
                 }
             }
         }
-        catch (Exception e) when (e is OperationCanceledException or IOException or HttpRequestException)
+        catch (Exception e) when (e is OperationCanceledException or IOException or HttpRequestException or SocketException)
         {
             // The daemon went away in the middle.
             LogGivenUp(request.Id, e.Message);
@@ -161,8 +160,7 @@ internal sealed partial class RunningCompanion(DaemonSocket daemon, ClusterClien
     {
         var client = clusters.Of(wanted.Cluster);
         await using var pod = await PortForwardCarrier.OpenAsync(client, wanted, cancellationToken);
-        await using var stream = await daemon.UpgradeAsync(
-            $"{CompanionApi.Carriers}/{id.ToString(CultureInfo.InvariantCulture)}", CompanionApi.CarrierProtocol, client.Connection.Server.GetLeftPart(UriPartial.Authority), cancellationToken);
+        await using var stream = await daemon.CarryAsync(new CarrierGreeting(id, client.Connection.Server.GetLeftPart(UriPartial.Authority)), cancellationToken);
         LogCarrier(id, wanted.Pod ?? "any pod", wanted.Port);
         if (await PortForwardCarrier.RelayAsync(stream, pod, cancellationToken) is { } reason)
         {

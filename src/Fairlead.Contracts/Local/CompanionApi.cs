@@ -6,23 +6,15 @@ namespace Fairlead.Contracts.Local;
 /// <summary>
 /// What a user's companion and the daemon say to each other on the daemon's local API. The companion makes every connection, so that the kernel tells
 /// the daemon whose it is: one control connection, on which the daemon asks (newline-delimited <see cref="CompanionRequest"/>) and the companion
-/// answers (<see cref="CompanionAnswer"/>, in any order), and one connection for each carrier, which is raw bytes after its upgrade.
+/// answers (<see cref="CompanionAnswer"/>, in any order), and one for each carrier, to a socket of its own: a <see cref="CarrierGreeting"/>, then raw bytes.
 /// </summary>
 public static class CompanionApi
 {
     /// <summary>GET with <c>Upgrade:</c> <see cref="ControlProtocol"/>. A newer control connection of the same uid replaces the older one.</summary>
     public const string Control = "/v1/companion";
 
-    /// <summary>GET <c>/v1/companion/carriers/ID</c> with <c>Upgrade:</c> <see cref="CarrierProtocol"/>: what <see cref="CompanionRequest.Open"/> with that id asked for.</summary>
-    public const string Carriers = "/v1/companion/carriers";
-
     /// <summary>The number is the protocol's version; a daemon that speaks another one answers 400 and the companion ends.</summary>
-    public const string ControlProtocol = "fairlead-companion/1";
-
-    public const string CarrierProtocol = "fairlead-carrier/1";
-
-    /// <summary>Header of a carrier's upgrade: the URL of the API server that it goes through, for people.</summary>
-    public const string ServerHeader = "Fairlead-Server";
+    public const string ControlProtocol = "fairlead-companion/2";
 
     /// <summary>Header of the daemon's answers to a user whose spaces need a companion while none is connected: <c>wanted</c>.</summary>
     public const string WantedHeader = "Fairlead-Companion";
@@ -32,6 +24,9 @@ public static class CompanionApi
 
     /// <summary>Requests of one companion that are not answered yet.</summary>
     public const int MaxPending = 64;
+
+    /// <summary>The socket of carriers, which is beside that of the local API.</summary>
+    public static string CarrierSocketOf(string apiSocket) => Path.Combine(Path.GetDirectoryName(apiSocket)!, "carriers.sock");
 }
 
 /// <summary>Which cluster, and as whom: what the companion, running as the user, opens by itself. The daemon only keeps these words.</summary>

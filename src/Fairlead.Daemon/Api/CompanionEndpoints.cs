@@ -1,4 +1,3 @@
-using System.Globalization;
 using Fairlead.Contracts.Errors;
 using Fairlead.Contracts.Local;
 using Fairlead.Daemon.Companions;
@@ -18,7 +17,6 @@ internal sealed class CompanionEndpoints(CompanionRegistry companions, SpaceRegi
     public void Map(IEndpointRouteBuilder routes)
     {
         routes.MapGet(CompanionApi.Control, ControlAsync);
-        routes.MapGet(CompanionApi.Carriers + "/{id}", CarrierAsync);
     }
 
     /// <summary>Tells a user whose spaces need a companion that there is none: the command line starts it.</summary>
@@ -40,21 +38,6 @@ internal sealed class CompanionEndpoints(CompanionRegistry companions, SpaceRegi
         await companions.ServeAsync(peer.Uid, peer.Pid, stream, () => IsNeeded(peer.Uid), either.Token);
     }
 
-    private async Task CarrierAsync(HttpContext context)
-    {
-        var peer = PeerOf(context);
-        if (!long.TryParse((string?)context.Request.RouteValues["id"], NumberStyles.None, CultureInfo.InvariantCulture, out var id))
-        {
-            throw new FairleadException(ErrorCategory.Usage, "request-invalid", "The request makes no sense", "a carrier has a number");
-        }
-
-        await using var stream = await UpgradeAsync(context, CompanionApi.CarrierProtocol);
-        if (companions.Accept(peer.Uid, id, stream, context.Request.Headers[CompanionApi.ServerHeader].ToString()) is { } carrier)
-        {
-            await carrier.Closed.WaitAsync(stopping);
-        }
-    }
-
     private static PeerIdentity PeerOf(HttpContext context) =>
         context.Features.Get<PeerIdentity>() ?? throw new FairleadException(ErrorCategory.Denied, "denied", "The kernel does not say who is asking");
 
@@ -65,7 +48,7 @@ internal sealed class CompanionEndpoints(CompanionRegistry companions, SpaceRegi
             throw new FairleadException(ErrorCategory.Usage, "companion-version", "The daemon does not speak this companion's protocol", $"it speaks {protocol}", "Compare 'fairlead version' with the daemon's ('fairlead status').");
         }
 
-        // A carrier may stand still for as long as the other side likes.
+        // It may be silent for as long as nobody wants anything.
         if (context.Features.Get<IHttpMinResponseDataRateFeature>() is { } rate)
         {
             rate.MinDataRate = null;

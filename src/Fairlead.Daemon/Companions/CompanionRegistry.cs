@@ -77,12 +77,8 @@ internal sealed partial class CompanionRegistry(TimeProvider time, ILogger<Compa
     }
 
     /// <summary>A carrier connection of this uid has arrived.</summary>
-    /// <returns>Null when nobody waits for it.</returns>
-    public CarrierStream? Accept(uint uid, long id, Stream stream, string server)
-    {
-        var carrier = new CarrierStream(stream);
-        return connected.TryGetValue(uid, out var control) && control.TryAccept(id, new CompanionCarrier(carrier, server)) ? carrier : null;
-    }
+    /// <returns>False when nobody waits for it.</returns>
+    public bool TryAccept(uint uid, long id, CompanionCarrier carrier) => connected.TryGetValue(uid, out var control) && control.TryAccept(id, carrier);
 
     private static FairleadException Missing(uint uid) => new(
         ErrorCategory.NotConnected, "companion-missing", "Your kubeconfig is out of reach", $"no companion of uid {uid} runs, and only it may read the kubeconfig", "Any fairlead command of that user starts it: 'fairlead status'.");

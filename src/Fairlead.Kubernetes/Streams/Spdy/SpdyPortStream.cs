@@ -21,8 +21,8 @@ internal sealed class SpdyPortStream : PodStream
 
     private const uint ErrorStream = 1, DataStream = 3;
 
-    /// <summary>Bytes in one frame that we send; servers read a frame into memory.</summary>
-    private const int MaxFrame = 64 * 1024;
+    /// <summary>Bytes in one frame that we send: servers read a frame into memory, and with its header it fills four TLS records (RFC 8446 §5.1), no stub after them.</summary>
+    private const int MaxFrame = (64 * 1024) - SpdyFrameHeader.Size;
 
     /// <summary>No control frame of a server's is larger: a few headers, a few settings.</summary>
     private const int MaxControl = 64 * 1024;

@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using System.Text;
 using Fairlead.Companion.Hosting;
 using Fairlead.Contracts.Errors;
@@ -182,7 +183,46 @@ public sealed class CompanionTests : IAsyncLifetime
     public async Task Control_without_the_protocol_s_upgrade_is_refused()
     {
         (await daemon.FailAsync(() => daemon.SendAsync(HttpMethod.Get, CompanionApi.Control))).Code.ShouldBe("companion-version");
-        (await daemon.FailAsync(() => daemon.SendAsync(HttpMethod.Get, CompanionApi.Carriers + "/x"))).Code.ShouldBe("request-invalid");
+    }
+
+    [Fact]
+    public async Task Carrier_that_nobody_asked_for_is_closed()
+    {
+        await StartCompanionAsync();
+        using var socket = new DaemonSocket(daemon.Socket);
+        await using var stream = await socket.CarryAsync(new CarrierGreeting(77, "https://api"), Soon);
+        (await MockKubelet.ReadToEndAsync(stream)).ShouldBe("");
+    }
+
+    [Fact]
+    public async Task Carrier_of_another_user_is_closed_and_the_one_that_was_asked_still_comes()
+    {
+        await using var api = await MockKubelet.StartAsync(kubelet => kubelet.ReceiveAsync());
+        await StartCompanionAsync();
+        using var socket = new DaemonSocket(daemon.Socket);
+        host.CallerUid = 1002;
+        await using (var stranger = await socket.CarryAsync(new CarrierGreeting(1, "https://other"), Soon))
+        {
+            (await MockKubelet.ReadToEndAsync(stranger)).ShouldBe("");
+        }
+
+        host.CallerUid = Alice;
+        var carrier = await daemon.Companions.OpenAsync(Alice, new OpenCarrier(Access(api), "gateway-1", 8443), Soon);
+        await carrier.Stream.DisposeAsync();
+        carrier.Server.ShouldBe(api.Url.GetLeftPart(UriPartial.Authority));
+    }
+
+    [Fact]
+    public async Task Greeting_that_makes_no_sense_ends_its_connection_only()
+    {
+        await using var api = await MockKubelet.StartAsync(kubelet => kubelet.ReceiveAsync());
+        await StartCompanionAsync();
+        using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        await socket.ConnectAsync(new UnixDomainSocketEndPoint(CompanionApi.CarrierSocketOf(daemon.Socket)), Soon);
+        await socket.SendAsync(Enumerable.Repeat((byte)0xff, 10).ToArray(), Soon);
+        (await socket.ReceiveAsync(new byte[1], Soon)).ShouldBe(0);
+
+        await (await daemon.Companions.OpenAsync(Alice, new OpenCarrier(Access(api), "gateway-1", 8443), Soon)).Stream.DisposeAsync();
     }
 
     [Theory]
