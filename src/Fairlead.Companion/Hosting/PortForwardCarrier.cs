@@ -93,8 +93,9 @@ internal static class PortForwardCarrier
                 }
             }
         }
-        catch (Exception e) when (e is IOException or ObjectDisposedException or SocketException)
+        catch (Exception e) when (e is IOException or InvalidOperationException or SocketException)
         {
+            // Also of what was disposed: SslStream calls itself unauthenticated when that comes between its two checks.
             return e.Message;
         }
     }
