@@ -121,11 +121,12 @@ public sealed class OwnSpaces : IAsyncDisposable
     {
         var space = Find(name);
         space.AskForAddresses(addresses);
-        space.Start();
         using var deadline = new CancellationTokenSource(patience, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
         try
         {
+            await space.RenewIfExpiredAsync(either.Token);
+            space.Start();
             await space.Link.WaitUntilConnectedAsync(either.Token);
             for (var seen = space.Changed.Version; space.Hello is null || !IsTold(space, addresses && space.Hello.Capabilities.Contains(GatewayCapabilities.CatalogAddresses)); seen = space.Changed.Version)
             {

@@ -7,8 +7,8 @@ using Microsoft.Extensions.Logging;
 namespace Fairlead.Daemon.Spaces;
 
 /// <summary>
-/// Renews a space's certificate when the gateway said to (at two thirds of its life, by its clock), with a new key each time: by the certificate before, or where
-/// the space was joined by kubeconfig, by a new request through the owner's companion.
+/// Renews a space's certificate when the gateway said to (at two thirds of its life, by its clock), with a new key each time: by the certificate before, also
+/// when that has run out while the machine was off (docs/adr/0008), or where the space was joined by kubeconfig, by a new request through the owner's companion.
 /// </summary>
 internal sealed partial class CertificateRenewal(Space space, ICompanions companions, TimeProvider time, ILogger<CertificateRenewal> logger)
 {
@@ -90,29 +90,65 @@ internal sealed partial class CertificateRenewal(Space space, ICompanions compan
     {
         try
         {
-            if (space.Record.Cluster is { } cluster)
-            {
-                await RenewByKubeconfigAsync(cluster, cancellationToken);
-            }
-            else
-            {
-                await space.Link.WaitUntilConnectedAsync(cancellationToken);
-                space.SetCertificate(await Enrolment.RenewAsync(space.Link.Api, space.Authority, cancellationToken));
-            }
-
-            LogRenewed(space.Record.Name, space.CertificateExpires);
+            await RenewAsync(cancellationToken);
             SetProblem(null);
             return true;
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
             LogFailed(space.Record.Name, e.Message);
-            var expires = space.CertificateExpires;
-            SetProblem(expires <= space.Clock.Now
-                ? new ErrorInfo(ErrorCategory.Denied, "certificate-expired", $"The certificate for space {space.Record.Name} has expired", $"it was valid until {expires:u} and could not be renewed: {Reason(e)}", space.Record.Cluster is null ? "Ask whoever invited you for a new token, then 'fairlead join'." : Hint(e))
-                : new ErrorInfo(ErrorCategory.Failed, "certificate-renewal", $"The certificate for space {space.Record.Name} could not be renewed yet", Reason(e), $"It is tried again and is valid until {expires:u}. {Hint(e)}".TrimEnd()));
+            SetProblem(Explain(e));
             return false;
         }
+    }
+
+    private bool HasExpired => space.CertificateExpires <= space.Clock.Now;
+
+    private async Task RenewAsync(CancellationToken cancellationToken)
+    {
+        if (space.Record.Cluster is { } cluster)
+        {
+            await RenewByKubeconfigAsync(cluster, cancellationToken);
+        }
+        else if (HasExpired && space.Link.Status.State != LinkState.Connected)
+        {
+            // The gateway takes it for this one request, on a connection of its own; the link is refused until then.
+            using var gateway = space.CreateRenewalClient();
+            space.SetCertificate(await Enrolment.RenewAsync(gateway, space.Authority, cancellationToken));
+        }
+        else
+        {
+            await space.Link.WaitUntilConnectedAsync(cancellationToken);
+            space.SetCertificate(await Enrolment.RenewAsync(space.Link.Api, space.Authority, cancellationToken));
+        }
+
+        LogRenewed(space.Record.Name, space.CertificateExpires);
+    }
+
+    /// <exception cref="FairleadException">It has run out and could not be renewed.</exception>
+    public async Task RenewIfExpiredAsync(CancellationToken cancellationToken)
+    {
+        if (!HasExpired)
+        {
+            return;
+        }
+
+        try
+        {
+            await RenewAsync(cancellationToken);
+        }
+        catch (FairleadException e) when (e.Error.Category == ErrorCategory.Denied)
+        {
+            throw new FairleadException(Explain(e), e);
+        }
+    }
+
+    private ErrorInfo Explain(Exception e)
+    {
+        var expires = space.CertificateExpires;
+        return HasExpired
+            ? new ErrorInfo(ErrorCategory.Denied, "certificate-expired", $"The certificate for space {space.Record.Name} has expired", $"it was valid until {expires:u} and could not be renewed: {Reason(e)}", space.Record.Cluster is null ? "Ask whoever invited you for a new token, then 'fairlead join'." : Hint(e))
+            : new ErrorInfo(ErrorCategory.Failed, "certificate-renewal", $"The certificate for space {space.Record.Name} could not be renewed yet", Reason(e), $"It is tried again and is valid until {expires:u}. {Hint(e)}".TrimEnd());
     }
 
     /// <exception cref="FairleadException">As <see cref="KubeconfigEnrolment.EnrolAsync"/>, or the gateway is of another space.</exception>

@@ -15,6 +15,9 @@ internal interface ILinks
 
     /// <summary>For enrolment: trusts only the token's CA, has no certificate. The caller disposes it.</summary>
     HttpClient CreateBootstrap(JoinToken token);
+
+    /// <summary>For the renewal of a certificate that has run out, with which no link comes up. The caller disposes it, and owns the certificates.</summary>
+    HttpClient CreateRenewal(SpaceRecord record, X509Certificate2 authority, X509Certificate2 certificate);
 }
 
 internal sealed class TunnelLinks(ILoggerFactory loggers, ICompanions companions, TimeProvider time) : ILinks
@@ -36,4 +39,7 @@ internal sealed class TunnelLinks(ILoggerFactory loggers, ICompanions companions
         time), companions);
 
     public HttpClient CreateBootstrap(JoinToken token) => BootstrapClient.Create(token);
+
+    public HttpClient CreateRenewal(SpaceRecord record, X509Certificate2 authority, X509Certificate2 certificate) =>
+        BootstrapClient.CreateForRenewal(record.Endpoints, new TunnelTls(record.Uid, authority, () => certificate));
 }

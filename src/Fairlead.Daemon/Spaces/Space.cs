@@ -23,6 +23,7 @@ internal sealed partial class Space : IAsyncDisposable
     private const int MaxPods = 64;
 
     private readonly SpaceStore store;
+    private readonly ILinks links;
     private readonly CancellationTokenSource stopping = new();
     private readonly ILogger logger;
 
@@ -39,6 +40,7 @@ internal sealed partial class Space : IAsyncDisposable
     public Space(StoredSpace stored, Catalog? catalog, SpaceStore store, ILinks links, ICompanions companions, Signal changed, TimeProvider time, ILoggerFactory loggers)
     {
         this.store = store;
+        this.links = links;
         logger = loggers.CreateLogger<Space>();
         Catalog = catalog ?? new Catalog();
         Changed = changed;
@@ -97,6 +99,13 @@ internal sealed partial class Space : IAsyncDisposable
         Link.Start();
         running = Task.WhenAll(follower.RunAsync(stopping.Token), renewal.RunAsync(stopping.Token), rediscovery.RunAsync(stopping.Token), keeper.RunAsync(stopping.Token));
     }
+
+    /// <summary>Before <see cref="Start"/>: renews a certificate that has run out, so that the gateway isn't greeted with it.</summary>
+    /// <exception cref="FairleadException">It could not be renewed.</exception>
+    public Task RenewIfExpiredAsync(CancellationToken cancellationToken) => renewal.RenewIfExpiredAsync(cancellationToken);
+
+    /// <summary>The gateway's API with a certificate that has run out. The caller disposes it.</summary>
+    public HttpClient CreateRenewalClient() => links.CreateRenewal(Record, Authority, Volatile.Read(ref certificate));
 
     public void SetSettings(SpaceSettings settings, RuleSet rules)
     {
@@ -158,6 +167,12 @@ internal sealed partial class Space : IAsyncDisposable
 
         CertificateExpires = ExpiryOf(enrolled.Certificate);
         Volatile.Write(ref certificate, enrolled.Certificate);
+        if (Link.Status.State != LinkState.Connected)
+        {
+            // It was refused with the last one, maybe, and would try again after minutes.
+            Link.Redial();
+        }
+
         Changed.Pulse();
     }
 

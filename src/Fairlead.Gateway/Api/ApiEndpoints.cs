@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Fairlead.Contracts.Cluster;
@@ -78,14 +79,16 @@ internal sealed class ApiEndpoints(
         }
     });
 
-    private PeerIdentity RequirePeer(HttpContext context)
+    private PeerIdentity RequirePeer(HttpContext context) => RequirePeer(context, certificates.Judge);
+
+    private static PeerIdentity RequirePeer(HttpContext context, Func<X509Certificate2, (PeerIdentity? Peer, ErrorInfo? Error)> judge)
     {
         if (context.Connection.ClientCertificate is not { } certificate)
         {
             throw new FairleadException(ErrorCategory.Denied, "certificate-missing", "The gateway needs a client certificate", "the connection came without one", "Join the space first: 'fairlead join TOKEN'.");
         }
 
-        var (peer, error) = certificates.Judge(certificate);
+        var (peer, error) = judge(certificate);
         return peer ?? throw new FairleadException(error!);
     }
 
@@ -116,9 +119,9 @@ internal sealed class ApiEndpoints(
 
     private async Task RenewAsync(HttpContext context)
     {
-        var peer = RequirePeer(context);
+        var peer = RequirePeer(context, certificates.JudgeForRenewal);
         var request = await ReadAsync(context, GatewayJson.Default.RenewRequest);
-        await AnswerWithCertificateAsync(context, "renew", () => enrolment.RenewAsync(peer, request, context.RequestAborted));
+        await AnswerWithCertificateAsync(context, "renew", () => enrolment.RenewAsync(peer, !grants.Of(peer).IsEmpty, request, context.RequestAborted));
     }
 
     private async Task AgentAsync(HttpContext context)

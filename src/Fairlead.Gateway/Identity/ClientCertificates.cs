@@ -13,6 +13,12 @@ internal sealed class ClientCertificates(SpaceAuthority authority, Revocations r
     /// <summary>More than the certificates that a large space uses in a day; when full it is emptied, and the next connections build chains again.</summary>
     private const int MaxRemembered = 16384;
 
+    /// <summary>
+    /// For so long after its end a certificate may still be exchanged for a new one (docs/adr/0008): a laptop that was off for a holiday comes back, one that
+    /// nobody has used for a season, or a copy of its disk, doesn't.
+    /// </summary>
+    public static readonly TimeSpan RenewableFor = TimeSpan.FromDays(90);
+
     /// <summary>Of an agent's name; what follows is its pod's uid. No subject of a Grant begins so.</summary>
     public const string AgentPrefix = "agent:";
 
@@ -21,7 +27,12 @@ internal sealed class ClientCertificates(SpaceAuthority authority, Revocations r
     /// <summary>Null when the certificate is not ours, not yet or no longer valid, or revoked.</summary>
     public PeerIdentity? Identify(X509Certificate2 certificate) => Judge(certificate).Peer;
 
-    public (PeerIdentity? Peer, ErrorInfo? Error) Judge(X509Certificate2 certificate)
+    public (PeerIdentity? Peer, ErrorInfo? Error) Judge(X509Certificate2 certificate) => Judge(certificate, TimeSpan.Zero);
+
+    /// <summary>As <see cref="Judge(X509Certificate2)"/>, but a certificate that has run out counts for <see cref="RenewableFor"/>: to be renewed, and for nothing else.</summary>
+    public (PeerIdentity? Peer, ErrorInfo? Error) JudgeForRenewal(X509Certificate2 certificate) => Judge(certificate, RenewableFor);
+
+    private (PeerIdentity? Peer, ErrorInfo? Error) Judge(X509Certificate2 certificate, TimeSpan grace)
     {
         if (Read(certificate) is not { } peer)
         {
@@ -30,7 +41,7 @@ internal sealed class ClientCertificates(SpaceAuthority authority, Revocations r
         }
 
         var now = time.GetUtcNow();
-        if (now >= peer.Expires)
+        if (now >= peer.Expires + grace)
         {
             return (null, new ErrorInfo(
                 ErrorCategory.Denied,

@@ -54,8 +54,10 @@ internal sealed partial class Enrolment(
         }
     }
 
-    /// <param name="peer">Who asks, as a certificate proved that is ours, valid and not revoked as far as this replica has heard.</param>
-    public async Task<CertificateResponse> RenewAsync(PeerIdentity peer, RenewRequest request, CancellationToken cancellationToken)
+    /// <param name="peer">Who asks, as a certificate proved that is ours, valid or expired not long ago, and not revoked as far as this replica has heard.</param>
+    /// <param name="granted">Whether a Grant gives the subject anything: with an expired certificate that is what renewal hangs on.</param>
+    /// <exception cref="FairleadException">Revoked, nothing is granted any more, a Kubernetes user's, or the request can't be read.</exception>
+    public async Task<CertificateResponse> RenewAsync(PeerIdentity peer, bool granted, RenewRequest request, CancellationToken cancellationToken)
     {
         if (peer.Account is not null)
         {
@@ -72,6 +74,16 @@ internal sealed partial class Enrolment(
         // The watch may lag behind: a revocation that was written before this moment must not be outlived by a newer certificate. One that
         // is written after it carries a later time than this certificate (SpaceAdministration.RevokeAsync).
         var issued = WholeSeconds(time.GetUtcNow());
+        if (!granted && issued >= peer.Expires)
+        {
+            throw new FairleadException(
+                ErrorCategory.Denied,
+                "certificate-expired",
+                "The client certificate has expired",
+                $"it was valid until {peer.Expires:u}, and no Grant names {peer.Subject} any more",
+                "Ask an administrator of the space for a Grant, or for a new invite and join again.");
+        }
+
         var revoked = await Revocations.ReadAsync(client, cancellationToken);
         if (revoked.IsRevoked(peer) || revoked.IsRevoked(peer.Subject, issued))
         {

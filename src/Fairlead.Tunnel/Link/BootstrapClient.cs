@@ -13,7 +13,7 @@ using Fairlead.Tunnel.WebSocket;
 
 namespace Fairlead.Tunnel.Link;
 
-/// <summary>The gateway's API before there is a certificate: for enrolment only.</summary>
+/// <summary>The gateway's API for enrolment only: before there is a certificate, and when the last one has run out.</summary>
 public static class BootstrapClient
 {
     /// <summary>A PEM certificate is about 1 KiB; an answer beyond this is not one.</summary>
@@ -31,36 +31,59 @@ public static class BootstrapClient
     /// </summary>
     public static HttpClient Create(JoinToken token) => Create(token, proxy: null, TimeProvider.System);
 
+    /// <summary>A client that shows a certificate which no link can be made with any more. Trusts as <paramref name="tls"/> says; the first endpoint that answers is used.</summary>
+    /// <param name="tls">Must outlive the client.</param>
+    public static HttpClient CreateForRenewal(IReadOnlyList<GatewayEndpoint> endpoints, TunnelTls tls)
+    {
+        ArgumentNullException.ThrowIfNull(tls);
+        var dialer = new GatewayDialer(null, TimeProvider.System);
+        return Create(
+            tls.ServerName,
+            new Connector(
+                endpoints,
+                async (endpoint, cancellationToken) => await ApiConnector.AuthenticateAsync(await dialer.DialAsync(endpoint, cancellationToken), tls, $"{endpoint.Host}:{endpoint.ApiPort}", cancellationToken),
+                TimeProvider.System));
+    }
+
     internal static HttpClient Create(JoinToken token, IWebProxy? proxy, TimeProvider time)
     {
-        var connector = new Connector(token, new GatewayDialer(proxy, time), time);
+        var first = new FirstContact(token, new GatewayDialer(proxy, time), time);
+        return Create(GatewayApi.ServerName(token.SpaceUid), new Connector(token.Endpoints, first.ConnectAsync, time));
+    }
+
+    private static HttpClient Create(string serverName, Connector connector)
+    {
         var handler = HttpCarrier.CreateHandler(connector.ConnectAsync);
 
         // One connect is all endpoints, each with a limit of its own.
         handler.ConnectTimeout = Timeout.InfiniteTimeSpan;
         return new HttpClient(handler)
         {
-            BaseAddress = new Uri($"https://{GatewayApi.ServerName(token.SpaceUid)}"),
+            BaseAddress = new Uri($"https://{serverName}"),
             DefaultRequestVersion = HttpVersion.Version20,
             DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact,
             Timeout = Patience,
         };
     }
 
-    private sealed class Connector(JoinToken token, GatewayDialer dialer, TimeProvider time)
-    {
-        private readonly WebSocketDialer webSockets = new(dialer);
+    /// <summary>Where only the API's port is exposed it is an HTTP ingress, as a rule, which passes nothing but WebSockets; the gateway's own port takes them, too.</summary>
+    private static Task<Stream> DialAsync(this GatewayDialer dialer, GatewayEndpoint endpoint, CancellationToken cancellationToken) => endpoint.DataPort == 0
+        ? new WebSocketDialer(dialer).ConnectAsync(endpoint.Host, endpoint.ApiPort, cancellationToken)
+        : ApiConnector.DialAsync(dialer, endpoint.Host, endpoint.ApiPort, cancellationToken);
 
+    /// <param name="connect">To one endpoint, TLS included.</param>
+    private sealed class Connector(IReadOnlyList<GatewayEndpoint> endpoints, Func<GatewayEndpoint, CancellationToken, Task<Stream>> connect, TimeProvider time)
+    {
         public async Task<Stream> ConnectAsync(CancellationToken cancellationToken)
         {
             CarrierException? first = null;
-            foreach (var endpoint in token.Endpoints)
+            foreach (var endpoint in endpoints)
             {
                 using var patience = new CancellationTokenSource(EndpointPatience, time);
                 using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, patience.Token);
                 try
                 {
-                    return await ConnectAsync(endpoint, stop.Token);
+                    return await connect(endpoint, stop.Token);
                 }
                 catch (CarrierException e)
                 {
@@ -74,11 +97,15 @@ public static class BootstrapClient
 
             throw new FairleadException(first!.Error, first);
         }
+    }
 
-        private async Task<Stream> ConnectAsync(GatewayEndpoint endpoint, CancellationToken cancellationToken)
+    /// <summary>With nothing but a join token: trusts the CA that has its fingerprint.</summary>
+    private sealed class FirstContact(JoinToken token, GatewayDialer dialer, TimeProvider time)
+    {
+        public async Task<Stream> ConnectAsync(GatewayEndpoint endpoint, CancellationToken cancellationToken)
         {
             using var authority = await ReadAuthorityAsync(endpoint, cancellationToken);
-            var stream = new SslStream(await DialAsync(endpoint, cancellationToken));
+            var stream = new SslStream(await dialer.DialAsync(endpoint, cancellationToken));
             try
             {
                 await stream.AuthenticateAsClientAsync(
@@ -102,18 +129,13 @@ public static class BootstrapClient
             }
         }
 
-        /// <summary>Where only the API's port is exposed it is an HTTP ingress, as a rule, which passes nothing but WebSockets; the gateway's own port takes them, too.</summary>
-        private Task<Stream> DialAsync(GatewayEndpoint endpoint, CancellationToken cancellationToken) => endpoint.DataPort == 0
-            ? webSockets.ConnectAsync(endpoint.Host, endpoint.ApiPort, cancellationToken)
-            : ApiConnector.DialAsync(dialer, endpoint.Host, endpoint.ApiPort, cancellationToken);
-
         /// <summary>Nothing secret is sent here, and what is read counts for nothing unless it has the token's fingerprint.</summary>
         private async Task<X509Certificate2> ReadAuthorityAsync(GatewayEndpoint endpoint, CancellationToken cancellationToken)
         {
             var where = $"{endpoint.Host}:{endpoint.ApiPort}";
             using var handler = new SocketsHttpHandler
             {
-                ConnectCallback = async (_, token) => await DialAsync(endpoint, token),
+                ConnectCallback = async (_, token) => await dialer.DialAsync(endpoint, token),
                 UseProxy = false,
                 AllowAutoRedirect = false,
 #pragma warning disable CA5359 // the answer is judged by its fingerprint below, whoever gave it

@@ -42,6 +42,15 @@ internal sealed class SpaceAuthority(X509Certificate2 certificate) : IDisposable
         return issued.ExportCertificatePem() + "\n" + key.ExportPkcs8PrivateKeyPem() + "\n";
     }
 
+    /// <summary>Puts a certificate that ran out a minute ago in the place of the one below <paramref name="state"/>, which nobody uses at the moment.</summary>
+    public async Task ExpireAsync(Laptop laptop, string state)
+    {
+        var identity = (await laptop.Host.ShellAsync($"echo {state}/*/*/identity.pem")).Text;
+        var past = TimeProvider.System.GetUtcNow().AddMinutes(-1);
+        await laptop.Host.WriteAsync(identity, Reissue(await laptop.Host.ReadAsync(identity), past));
+        (await laptop.Host.ShellAsync($"sed -Ei 's/(\"renewAfter\": *\")[^\"]*/\\1{past:O}/I' $(dirname {identity})/space.json")).ShouldSucceed();
+    }
+
     public void Dispose() => certificate.Dispose();
 
     private X509Certificate2 Issue(X500DistinguishedName subject, ECDsa key, Oid usage, DateTimeOffset notBefore, DateTimeOffset notAfter, params X509Extension[] extensions)

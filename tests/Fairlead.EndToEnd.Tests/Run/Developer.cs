@@ -9,6 +9,9 @@ public sealed class Developer
     private const string Name = "dev";
     private const string Home = "/var/dev";
 
+    /// <summary>Where <c>fairlead run</c> keeps this user's spaces.</summary>
+    public const string RunState = Home + "/.local/state/fairlead/run";
+
     private readonly Laptop laptop;
 
     private Developer(Laptop laptop) => this.laptop = laptop;

@@ -211,6 +211,22 @@ public sealed class RunTests(SharedCluster cluster) : ClusterTest(cluster)
         (await dev.FairleadAsync("doctor")).Output.ShouldContain("private networks");
     }
 
+    /// <summary>Whoever runs a command once a week need not join each time.</summary>
+    [Fact]
+    public async Task Certificate_that_expired_since_the_last_command_is_renewed_until_access_is_revoked()
+    {
+        var (laptop, dev) = await NewDeveloperAsync();
+        using var authority = await SpaceAuthority.LoadAsync(Cluster);
+        await authority.ExpireAsync(laptop, Developer.RunState);
+        (await dev.RunAsync("curl", "-sS", "--max-time", "10", "http://frontend.shop/healthz")).Text.ShouldBe("ok");
+
+        await authority.ExpireAsync(laptop, Developer.RunState);
+        (await Cluster.FairleadAsync(["space", "revoke", $"dev{laptop.Number}", "--kubeconfig", Cluster.Kubeconfig])).ShouldSucceed();
+        var refused = (await dev.RunAsync("true")).ShouldFail(4);
+        refused.Error.ShouldContain("revoked");
+        refused.Error.ShouldContain("new token");
+    }
+
     [Fact]
     public async Task Run_without_a_space_says_how_to_join()
     {

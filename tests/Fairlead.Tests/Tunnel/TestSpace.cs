@@ -42,8 +42,9 @@ internal sealed class TestSpace : IDisposable
     /// <summary>Of one replica: its pod's name is what tells it from others.</summary>
     public X509Certificate2 IssueServer(string pod) => Issue($"CN={pod}", GatewayApi.ServerName(Uid), "1.3.6.1.5.5.7.3.1", DateTimeOffset.UtcNow.AddMinutes(-5), DateTimeOffset.UtcNow.AddDays(1));
 
-    public X509Certificate2 IssueClient(string name) =>
-        Issue($"CN=invite:{name}, O={Uid}", null, "1.3.6.1.5.5.7.3.2", DateTimeOffset.UtcNow.AddMinutes(-5), DateTimeOffset.UtcNow.AddDays(1));
+    /// <param name="at">When it was issued, for a day; null: now.</param>
+    public X509Certificate2 IssueClient(string name, DateTimeOffset? at = null) =>
+        Issue($"CN=invite:{name}, O={Uid}", null, "1.3.6.1.5.5.7.3.2", (at ?? DateTimeOffset.UtcNow).AddMinutes(-5), (at ?? DateTimeOffset.UtcNow).AddDays(1));
 
     public PeerIdentity? Identify(X509Certificate2 certificate)
     {

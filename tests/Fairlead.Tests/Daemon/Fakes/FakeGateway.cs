@@ -77,6 +77,8 @@ internal sealed class FakeGateway : HttpMessageHandler, ILinks
 
     public HttpClient CreateBootstrap(JoinToken token) => new(this, disposeHandler: false) { BaseAddress = new Uri("https://gateway") };
 
+    public HttpClient CreateRenewal(SpaceRecord record, X509Certificate2 authority, X509Certificate2 certificate) => new(this, disposeHandler: false) { BaseAddress = new Uri("https://gateway") };
+
     public CertificateResponse Certify(string pem)
     {
         var request = CertificateRequest.LoadSigningRequestPem(pem, HashAlgorithmName.SHA256);
@@ -198,9 +200,9 @@ internal sealed class FakeLink(FakeGateway gateway) : ISpaceLink
     {
     }
 
-    public void Redial()
-    {
-    }
+    public int Redials { get; private set; }
+
+    public void Redial() => Redials++;
 
     public void SetEndpoints(IReadOnlyList<GatewayEndpoint> endpoints)
     {

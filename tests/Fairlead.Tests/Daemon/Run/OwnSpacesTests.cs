@@ -2,6 +2,7 @@ using Fairlead.Contracts.Errors;
 using Fairlead.Contracts.Local;
 using Fairlead.Daemon.Run;
 using Fairlead.Tests.Daemon.Fakes;
+using Fairlead.Tests.Kubernetes;
 
 namespace Fairlead.Tests.Daemon.Run;
 
@@ -58,7 +59,51 @@ public sealed class OwnSpacesTests : IDisposable
         Should.Throw<FairleadException>(() => spaces.Find("another")).Error.Code.ShouldBe("space-unknown");
     }
 
-    private OwnSpaces Open() => OwnSpaces.Open(new OwnSpacesOptions(directory, 1000), new NoCluster(), (_, _) => gateway, TimeProvider.System);
+    [Fact]
+    public async Task Certificate_that_ran_out_since_the_last_command_is_renewed_before_the_gateway_is_greeted()
+    {
+        var time = await JoinAndWaitAsync(TimeSpan.FromDays(8));
+        await using var later = Open(time);
+        gateway.Links[^1].Set(LinkState.Connecting);
+
+        await later.Find(null).RenewIfExpiredAsync(TestContext.Current.CancellationToken);
+
+        gateway.Renewals.ShouldBe(1);
+        later.Find(null).CertificateExpires.ShouldBeGreaterThan(time.GetUtcNow());
+        await later.Find(null).RenewIfExpiredAsync(TestContext.Current.CancellationToken);
+        gateway.Renewals.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Certificate_that_ran_out_and_is_not_renewed_is_told_with_the_gateways_reason()
+    {
+        var time = await JoinAndWaitAsync(TimeSpan.FromDays(8));
+        await using var later = Open(time);
+        gateway.Links[^1].Set(LinkState.Connecting);
+        gateway.Refusal = new ErrorInfo(ErrorCategory.Denied, "revoked", "Access of invite:alice was revoked");
+
+        var error = (await Should.ThrowAsync<FairleadException>(() => later.ConnectAsync(null, false, TimeSpan.FromSeconds(20), time, TestContext.Current.CancellationToken))).Error;
+
+        (error.Category, error.Code).ShouldBe((ErrorCategory.Denied, "certificate-expired"));
+        error.Why.ShouldNotBeNull().ShouldContain("Access of invite:alice was revoked");
+    }
+
+    /// <summary>A space that was joined, and then nothing that ran for so long.</summary>
+    private async Task<ManualTime> JoinAndWaitAsync(TimeSpan pause)
+    {
+        var time = new ManualTime();
+        gateway.Now = time.GetUtcNow();
+        await using (var spaces = Open(time))
+        {
+            await spaces.JoinAsync(new JoinRequest(gateway.Token()), TestContext.Current.CancellationToken);
+        }
+
+        time.Advance(pause);
+        gateway.Now = time.GetUtcNow();
+        return time;
+    }
+
+    private OwnSpaces Open(TimeProvider? time = null) => OwnSpaces.Open(new OwnSpacesOptions(directory, 1000), new NoCluster(), (_, _) => gateway, time ?? TimeProvider.System);
 
     private sealed class NoCluster : IUserCluster
     {

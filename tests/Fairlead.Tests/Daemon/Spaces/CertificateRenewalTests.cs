@@ -1,5 +1,6 @@
 using Fairlead.Contracts.Errors;
 using Fairlead.Contracts.Gateway;
+using Fairlead.Contracts.Local;
 using Fairlead.Daemon;
 using Fairlead.Daemon.Spaces;
 using Fairlead.Tests.Daemon.Fakes;
@@ -65,6 +66,17 @@ public sealed class CertificateRenewalTests : IAsyncLifetime
         await UntilAsync(() => space.Problem?.Code == "certificate-expired");
         space.Problem!.Hint.ShouldNotBeNull().ShouldContain("fairlead join");
         space.Describe(true, 0).Problem!.Code.ShouldBe("certificate-expired");
+    }
+
+    [Fact]
+    public async Task Certificate_that_ran_out_without_a_link_is_renewed_on_a_connection_of_its_own()
+    {
+        var link = gateway.Links.ShouldHaveSingleItem();
+        link.Set(LinkState.Refused, new ErrorInfo(ErrorCategory.Denied, "certificate-expired", "The gateway does not accept the certificate"));
+        await PassAsync(TimeSpan.FromHours(26));
+        await UntilAsync(() => space.CertificateExpires > time.GetUtcNow());
+        gateway.Renewals.ShouldBe(1);
+        link.Redials.ShouldBe(1);
     }
 
     /// <summary>In steps, as timers see time pass.</summary>

@@ -60,6 +60,19 @@ public sealed class ClientCertificatesTests
     }
 
     [Fact]
+    public void Judge_for_renewal_takes_what_has_expired_for_ninety_days()
+    {
+        var certificate = Issue();
+        time.Advance(TimeSpan.FromDays(60));
+        certificates.JudgeForRenewal(certificate).Peer!.Subject.ShouldBe("invite:alice");
+        certificates.Identify(certificate).ShouldBeNull();
+        revocations.Replace(new Dictionary<string, string> { ["invite.alice"] = time.GetUtcNow().ToString("O") });
+        certificates.JudgeForRenewal(certificate).Error!.Code.ShouldBe("revoked");
+        time.Advance(TimeSpan.FromDays(31));
+        certificates.JudgeForRenewal(certificate).Error!.Code.ShouldBe("certificate-expired");
+    }
+
+    [Fact]
     public void Judge_clock_a_little_late_is_forgiven()
     {
         var certificate = Issue();

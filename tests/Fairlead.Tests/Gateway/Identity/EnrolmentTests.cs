@@ -116,9 +116,20 @@ public sealed class EnrolmentTests : IAsyncLifetime
     public async Task Renew_revoked_while_this_replica_has_not_heard_is_refused()
     {
         var peer = new PeerIdentity("invite:alice", time.GetUtcNow().AddHours(-1), time.GetUtcNow().AddHours(23));
-        (await Replica().RenewAsync(peer, new RenewRequest(Invites.Request()), default)).Subject.ShouldBe("invite:alice");
+        (await Replica().RenewAsync(peer, granted: false, new RenewRequest(Invites.Request()), default)).Subject.ShouldBe("invite:alice");
         cluster.Put("/api/v1/namespaces/fairlead/configmaps/fairlead-revocations", $$"""{"data":{"invite.alice":"{{time.GetUtcNow().AddMinutes(-1):O}}"} }""");
-        (await RefusedAsync(Replica().RenewAsync(peer, new RenewRequest(Invites.Request()), default))).ShouldBe("revoked");
+        (await RefusedAsync(Replica().RenewAsync(peer, granted: false, new RenewRequest(Invites.Request()), default))).ShouldBe("revoked");
+    }
+
+    [Fact]
+    public async Task Renew_expired_hangs_on_a_grant_and_on_no_revocation()
+    {
+        var peer = new PeerIdentity("invite:alice", time.GetUtcNow().AddDays(-8), time.GetUtcNow().AddDays(-7), "team");
+        var renewed = await Replica().RenewAsync(peer, granted: true, new RenewRequest(Invites.Request()), default);
+        (renewed.Subject, renewed.NotAfter).ShouldBe(("invite:alice", time.GetUtcNow() + Enrolment.Lifetime));
+        (await RefusedAsync(Replica().RenewAsync(peer, granted: false, new RenewRequest(Invites.Request()), default))).ShouldBe("certificate-expired");
+        cluster.Put("/api/v1/namespaces/fairlead/configmaps/fairlead-revocations", $$"""{"data":{"invite.alice":"{{time.GetUtcNow().AddDays(-1):O}}"} }""");
+        (await RefusedAsync(Replica().RenewAsync(peer, granted: true, new RenewRequest(Invites.Request()), default))).ShouldBe("revoked");
     }
 
     [Fact]

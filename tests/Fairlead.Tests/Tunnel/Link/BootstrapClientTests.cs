@@ -24,6 +24,18 @@ public sealed class BootstrapClientTests
         (await client.GetStringAsync("/who", Soon)).ShouldBe("nobody");
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Client_for_a_renewal_shows_the_certificate_though_it_has_expired(bool direct)
+    {
+        var space = new TestSpace();
+        space.Client = space.IssueClient("bob", TimeProvider.System.GetUtcNow().AddDays(-8));
+        await using var gateway = await TestGateway.StartAsync(space);
+        using var client = BootstrapClient.CreateForRenewal([new("127.0.0.1", 1, 0), direct ? gateway.Endpoint : gateway.Endpoint with { DataPort = 0 }], space.Tls);
+        (await client.GetStringAsync("/who", Soon)).ShouldStartWith("CN=invite:bob");
+    }
+
     [Fact]
     public async Task Client_skips_an_endpoint_where_nobody_listens()
     {
