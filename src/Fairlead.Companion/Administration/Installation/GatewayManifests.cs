@@ -213,7 +213,9 @@ internal static class GatewayManifests
                 Variable("DOTNET_EnableDiagnostics", "0")),
             ["ports"] = new JsonArray(Port("api", 8443), Port("data", 8444), Port(ReplicaStatus.PortName, 8080)),
             ["startupProbe"] = Probe("/healthz", ("periodSeconds", 1), ("failureThreshold", 60)),
-            ["readinessProbe"] = Probe("/readyz", ("periodSeconds", 1), ("failureThreshold", 1)),
+
+            // Three: one answer that is late under load must not take a gateway's addresses away. One that ends loses them by its deletion.
+            ["readinessProbe"] = Probe("/readyz", ("periodSeconds", 1), ("failureThreshold", 3)),
             ["livenessProbe"] = Probe("/healthz", ("periodSeconds", 10), ("timeoutSeconds", 5)),
             ["securityContext"] = new JsonObject
             {
