@@ -39,7 +39,7 @@ internal sealed class Doctor(CaptureStatus capture, HostsResolver hosts, NameSer
 
     private DoctorCheck CheckCapture() => capture.Reason is null
         ? new DoctorCheck("capture", CheckResult.Ok, $"Flows are captured by {capture.Method}.", null)
-        : new DoctorCheck("capture", CheckResult.Warning, $"Flows are captured by {capture.Method}, because: {capture.Reason}.", "A kernel from 5.9 on that allows BPF lets local programs keep every port (option capture).");
+        : new DoctorCheck("capture", CheckResult.Warning, $"Flows are captured by {capture.Method}, because: {capture.Reason.TrimEnd('.')}.", "A kernel from 5.9 on that allows BPF lets local programs keep every port (option capture).");
 
     private DoctorCheck CheckFlows()
     {

@@ -18,7 +18,10 @@ internal sealed class NetworkExamination(IHost host, IHostJournal journal, Conne
     /// <summary>Of one device; more are counted.</summary>
     private const int MaxRoutes = 6;
 
-    private const string DefaultDevice = "fairlead0";
+    /// <summary>Also of the names of our other devices.</summary>
+    private const string OurDevices = "fairlead";
+
+    private const string DefaultDevice = OurDevices + "0";
 
     public async Task<IReadOnlyList<DoctorCheck>> ExamineAsync(IEnumerable<Space> spaces, CancellationToken cancellationToken)
     {
@@ -38,7 +41,7 @@ internal sealed class NetworkExamination(IHost host, IHostJournal journal, Conne
         {
             await using var routes = host.OpenRoutes(journal);
             var network = await routes.ReadAsync(cancellationToken);
-            var vpns = network.Links.Where(link => link.IsUp && TunnelKinds.Contains(link.Kind) && link.Name != connect.Describe().Device).ToList();
+            var vpns = network.Links.Where(link => link.IsUp && TunnelKinds.Contains(link.Kind) && !link.Name.StartsWith(OurDevices, StringComparison.Ordinal)).ToList();
             return new DoctorCheck(Subject, CheckResult.Ok, vpns.Count == 0 ? "No VPN is up." : $"Up: {string.Join("; ", vpns.Select(link => $"{link.Name} ({link.Kind}) with {RoutesOf(network, link)}"))}.", null);
         }
         catch (HostException e)
