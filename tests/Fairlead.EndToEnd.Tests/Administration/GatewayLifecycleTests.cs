@@ -59,8 +59,9 @@ public sealed class GatewayLifecycleTests(OwnSandbox sandbox) : IClassFixture<Ow
     [Fact]
     public async Task Install_survives_an_API_server_that_drops_connections_for_10_s()
     {
-        var cut = sandbox.Host.ShellAsync("""
-            sleep 0.7
+        // Once it has been answered and has begun to write: a cluster that never answered is told at once.
+        var cut = sandbox.Host.ShellAsync($$"""
+            for i in $(seq 600); do kubectl --kubeconfig {{Kubeconfig}} get namespace fairlead >/dev/null 2>&1 && break; sleep 0.1; done
             nft add table inet sbapi_cut
             nft add chain inet sbapi_cut out '{ type filter hook output priority 0; }'
             nft add rule inet sbapi_cut out tcp dport 6443 reject with tcp reset
