@@ -30,6 +30,11 @@ internal sealed class ContainerDaemon : IContainerDaemon
         var engine = Engine();
         if (await IsRunningAsync(engine, cancellationToken))
         {
+            if (image is not null)
+            {
+                await RequireImageAsync(engine, image, cancellationToken);
+            }
+
             return;
         }
 
@@ -45,6 +50,8 @@ internal sealed class ContainerDaemon : IContainerDaemon
         ];
         if (await RunAsync(engine, arguments, cancellationToken) is { ExitCode: not 0 } refused)
         {
+            // Made and not started: gone again, so that only what was refused has to be mended.
+            await RunAsync(engine, ["rm", "--force", Name], cancellationToken);
             throw new FairleadException(await ExplainAsync(engine, image ?? DefaultImage, refused.Said, cancellationToken));
         }
 
@@ -74,6 +81,28 @@ internal sealed class ContainerDaemon : IContainerDaemon
             System.IO.Directory.Delete(Directory, recursive: true);
         }
     }
+
+    /// <summary>That the container which runs was made from this image, by the engine's id of it: a name may have come to mean another one since.</summary>
+    private static async Task RequireImageAsync(string engine, string image, CancellationToken cancellationToken)
+    {
+        var container = (await RunAsync(engine, ["container", "inspect", "--format", "{{.Image}} {{.Config.Image}}", Name], cancellationToken)).Said.Split(' ', 2);
+        var wanted = await RunAsync(engine, ["image", "inspect", "--format", "{{.Id}}", image], cancellationToken);
+        if (wanted.ExitCode != 0 || WithoutAlgorithm(wanted.Said) != WithoutAlgorithm(container[0]))
+        {
+            throw new FairleadException(OtherImage(container[^1], image));
+        }
+
+        static string WithoutAlgorithm(string id) => id[(id.IndexOf(':', StringComparison.Ordinal) + 1)..];
+    }
+
+    /// <param name="running">What the container that runs was started from.</param>
+    /// <param name="wanted">What was asked for.</param>
+    internal static ErrorInfo OtherImage(string running, string wanted) => new(
+        ErrorCategory.Conflict,
+        "container-image",
+        "The daemon's container runs already, from another image",
+        running == wanted ? $"{wanted} is not what it was when the container was started from it" : $"it was started from {running}, not from {wanted}",
+        $"fairlead disconnect --docker, then fairlead connect --docker --image {wanted}; or leave out --image");
 
     /// <summary>Why the container could not be started, the likeliest cause first.</summary>
     private static async Task<ErrorInfo> ExplainAsync(string engine, string image, string said, CancellationToken cancellationToken)

@@ -10,7 +10,7 @@ public interface IContainerDaemon
 
     /// <summary>Starts it with docker or podman; nothing to do when it runs.</summary>
     /// <param name="image">Null: the one of this version.</param>
-    /// <exception cref="FairleadException">There is no engine, or it refuses.</exception>
+    /// <exception cref="FairleadException">There is no engine, or it refuses; or it runs already, and from another image than the one that is named.</exception>
     Task StartAsync(string? image, CancellationToken cancellationToken);
 
     /// <summary>Removes the container; its spaces stay in the volume.</summary>

@@ -77,7 +77,7 @@ public abstract class ConnectTest(SharedCluster cluster) : ClusterTest(cluster)
 
     /// <summary>Everything that connect may change, octet by octet.</summary>
     private protected static async Task<string> SnapshotAsync(Laptop laptop) => (await laptop.Host.ShellAsync(
-        "ip rule; ip -6 rule; ip route show table all | sort; ip -6 route show table all | grep -v ^multicast | sort; ip -o addr | sed 's/valid_lft.*//'; cat /etc/resolv.conf /etc/hosts; nft list ruleset")).Text;
+        "ip rule; ip -6 rule; ip route show table all | sort; ip -6 route show table all | grep -v ^multicast | sort; ip -o addr | sed 's/valid_lft.*//'; cat /etc/resolv.conf /etc/hosts; nft --stateless list ruleset")).Text;
 
     private protected static async Task ShouldAnswerAsync(Laptop laptop, string url) => (await laptop.CurlAsync(url, "-o", "/dev/null")).ShouldSucceed();
 

@@ -58,4 +58,14 @@ public sealed class DockerTests
         error.Why.ShouldNotBeNullOrEmpty();
         error.Hint.ShouldNotBeNull().ShouldContain(next);
     }
+    [Theory]
+    [InlineData("localhost/mine:1", "localhost/mine:2", "started from localhost/mine:1, not from localhost/mine:2")]
+    [InlineData("localhost/mine:1", "localhost/mine:1", "localhost/mine:1 is not what it was")]
+    public void Other_image_than_that_of_the_container_that_runs_is_a_conflict(string running, string wanted, string why)
+    {
+        var error = ContainerDaemon.OtherImage(running, wanted);
+        error.Category.ShouldBe(ErrorCategory.Conflict);
+        error.Why.ShouldNotBeNull().ShouldContain(why);
+        error.Hint.ShouldNotBeNull().ShouldContain($"fairlead connect --docker --image {wanted}");
+    }
 }
