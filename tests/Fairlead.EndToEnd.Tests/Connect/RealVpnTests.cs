@@ -1,4 +1,5 @@
 using Fairlead.EndToEnd.Tests.Harness;
+using Fairlead.EndToEnd.Tests.Names;
 using Fairlead.Testbed;
 
 namespace Fairlead.EndToEnd.Tests.Connect;
@@ -55,6 +56,49 @@ public sealed class RealVpnTests(SharedCluster cluster) : ConnectTest(cluster)
         }
 
         await ShouldAnswerAsync(laptop, frontend);
+    }
+
+    [Fact]
+    public async Task OpenVpn_whose_script_rewrites_resolv_conf_while_connected()
+    {
+        var laptop = await NewTravellerAsync();
+        await laptop.StartServerAsync(NamesLaptop.NetworkServer, "corp.example", "192.0.2.7");
+        await laptop.Host.WriteAsync("/etc/resolv.conf", $"nameserver {NamesLaptop.NetworkServer}\noptions timeout:1 attempts:1\n");
+        await using var vpn = await VpnServer.CreateAsync(laptop);
+        await vpn.StartOpenVpnServerAsync("route 203.0.113.0 255.255.255.0", $"dhcp-option DNS {VpnServer.OpenVpnAddress}");
+        await vpn.StartNamesAsync("vpn.example", "192.0.2.8");
+        await vpn.UseScriptForNamesAsync();
+        var before = await SnapshotAsync(laptop);
+        (await laptop.FairleadAsync("connect")).ShouldSucceed();
+        (await laptop.LookUpAsync("wiki.corp.example")).ShouldBe("192.0.2.7");
+        (await laptop.LookUpAsync("db.vpn.example")).ShouldBeNull();
+
+        await using (await vpn.StartOpenVpnClientAsync())
+        {
+            await laptop.EventuallyResolvesAsync("db.vpn.example", "192.0.2.8");
+            await laptop.EventuallyResolvesAsync("frontend.shop", await ServiceAddressAsync("frontend"));
+            await ShouldAnswerAsync(laptop, "http://frontend.shop/");
+        }
+
+        await laptop.EventuallyResolvesAsync("intranet.corp.example", "192.0.2.7");
+        await laptop.EventuallyResolvesAsync("frontend.shop", await ServiceAddressAsync("frontend"));
+        await ShouldAnswerAsync(laptop, "http://frontend.shop/");
+
+        // And the other way round: the VPN was there first, and goes while connected.
+        (await laptop.FairleadAsync("disconnect")).ShouldSucceed();
+        (await SnapshotAsync(laptop)).ShouldBe(before);
+        await using (await vpn.StartOpenVpnClientAsync())
+        {
+            await laptop.EventuallyResolvesAsync("db.vpn.example", "192.0.2.8");
+            (await laptop.FairleadAsync("connect")).ShouldSucceed();
+            (await laptop.LookUpAsync("mail.vpn.example")).ShouldBe("192.0.2.8");
+            (await laptop.LookUpAsync("frontend.shop")).ShouldNotBeNull();
+        }
+
+        await laptop.EventuallyResolvesAsync("wiki.corp.example", "192.0.2.7");
+        await laptop.EventuallyResolvesAsync("frontend.shop", await ServiceAddressAsync("frontend"));
+        (await laptop.FairleadAsync("disconnect")).ShouldSucceed();
+        (await SnapshotAsync(laptop)).ShouldBe(before);
     }
 
     [Fact]

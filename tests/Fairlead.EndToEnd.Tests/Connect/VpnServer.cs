@@ -47,6 +47,37 @@ internal sealed class VpnServer : IAsyncDisposable
             """);
     }
 
+    /// <summary>
+    /// From now on the client of OpenVPN does with pushed servers of names what Debian's /etc/openvpn/update-resolv-conf does where there is no
+    /// resolvconf(8): a backup of resolv.conf, a file of its own, and at the end the backup again.
+    /// </summary>
+    public async Task UseScriptForNamesAsync()
+    {
+        await laptop.Host.WriteAsync("/etc/vpn-names", """
+            #!/bin/bash
+            case $script_type in
+              up)
+                cp -p /etc/resolv.conf /etc/resolv.conf.vpn
+                for option in "${!foreign_option_@}"; do
+                  [[ ${!option} != "dhcp-option DNS "* ]] || echo "nameserver ${!option##* }"
+                done > /etc/resolv.conf ;;
+              down) mv /etc/resolv.conf.vpn /etc/resolv.conf ;;
+            esac
+            """);
+        await laptop.Host.ShellAsync("chmod 755 /etc/vpn-names && printf 'script-security 2\nup /etc/vpn-names\ndown /etc/vpn-names\n' >> /etc/vpn.conf").ShouldSucceedAsync();
+    }
+
+    /// <summary>A server of names behind the VPN, at <see cref="OpenVpnAddress"/>: those in <paramref name="zone"/> lead to <paramref name="answer"/>, there are no others.</summary>
+    public Task StartNamesAsync(string zone, string answer) => office.Host.RunAsync(
+        "dnsmasq", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--bind-dynamic", $"--listen-address={OpenVpnAddress}", $"--address=/{zone}/{answer}", "--pid-file=/run/names.pid").ShouldSucceedAsync();
+
+    /// <summary>A server on a host behind the VPN: whoever connects is told this and the connection ends.</summary>
+    public async Task StartGreetingAsync(string address, int port, string greeting)
+    {
+        programs.Add(office.Host.Start("socat", "-U", $"TCP-LISTEN:{port},bind={address},fork,reuseaddr", $"SYSTEM:echo {greeting}"));
+        await Shell.EventuallyAsync("it listens", async () => (await office.Host.RunAsync("ss", "-Hltn", $"sport = {port}")).Text.Length > 0);
+    }
+
     /// <summary>Returns once the VPN's own address at the far end answers.</summary>
     public async Task<IAsyncDisposable> StartOpenVpnClientAsync()
     {

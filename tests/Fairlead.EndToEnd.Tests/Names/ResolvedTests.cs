@@ -6,9 +6,6 @@ namespace Fairlead.EndToEnd.Tests.Names;
 /// <summary>The resolver <c>dns</c> on a machine where systemd-resolved answers programs: the real one, without systemd around it.</summary>
 public sealed class ResolvedTests(SharedCluster cluster) : ClusterTest(cluster)
 {
-    /// <summary>Debian's packages systemd-resolved and libnss-resolve, unpacked by ./test: installed they would take this machine's own resolver over.</summary>
-    private static readonly string Unpacked = Path.Combine(Programs.Root, "artifacts", "systemd-resolved");
-
     [Theory]
     [InlineData("stub")]
     [InlineData("module")]
@@ -18,8 +15,7 @@ public sealed class ResolvedTests(SharedCluster cluster) : ClusterTest(cluster)
         var before = await StateAsync(laptop);
         if (kind == "module")
         {
-            // Programs that find resolved by nsswitch.conf never look at resolv.conf.
-            (await laptop.Host.ShellAsync("sed -i 's/^hosts:.*/hosts: files resolve [!UNAVAIL=return] dns/' /etc/nsswitch.conf")).ShouldSucceed();
+            await SystemdResolved.UseModuleAsync(laptop);
         }
 
         await laptop.ConsumeAsync("shop/*");
@@ -43,7 +39,7 @@ public sealed class ResolvedTests(SharedCluster cluster) : ClusterTest(cluster)
         var laptop = await NewResolvedLaptopAsync();
         await laptop.ConsumeAsync("shop/frontend");
         await laptop.StartServerAsync(NamesLaptop.VpnServer, "vpn.example", "192.0.2.8");
-        (await laptop.Host.ShellAsync($"ip link add vpn0 type veth peer name vpn1 && ip addr add 10.8.0.2/24 dev vpn0 && ip link set vpn1 up && ip link set vpn0 up && {Unpacked}/usr/bin/resolvectl dns vpn0 {NamesLaptop.VpnServer} && {Unpacked}/usr/bin/resolvectl domain vpn0 '~vpn.example'")).ShouldSucceed();
+        (await laptop.Host.ShellAsync($"ip link add vpn0 type veth peer name vpn1 && ip addr add 10.8.0.2/24 dev vpn0 && ip link set vpn1 up && ip link set vpn0 up && {SystemdResolved.Binaries}/resolvectl dns vpn0 {NamesLaptop.VpnServer} && {SystemdResolved.Binaries}/resolvectl domain vpn0 '~vpn.example'")).ShouldSucceed();
         await laptop.EventuallyResolvesAsync("db.vpn.example", "192.0.2.8");
         (await laptop.LookUpAsync("frontend.shop")).ShouldNotBeNull();
         (await laptop.LookUpAsync("host.corp.example")).ShouldBe("192.0.2.7");
@@ -81,36 +77,20 @@ public sealed class ResolvedTests(SharedCluster cluster) : ClusterTest(cluster)
             return await laptop.LookUpAsync(name);
         }
 
-        var outcome = await laptop.Host.RunAsync("env", $"LD_LIBRARY_PATH={Unpacked}/usr/lib/x86_64-linux-gnu", "getent", "-s", "resolve", "ahostsv4", name);
+        var outcome = await laptop.Host.RunAsync("env", $"LD_LIBRARY_PATH={SystemdResolved.Libraries}", "getent", "-s", "resolve", "ahostsv4", name);
         return outcome.ExitCode == 0 ? outcome.Output.Split(' ', 2)[0] : null;
     }
 
     /// <summary>What resolved knows, and resolv.conf. Link numbers and servers in use come and go.</summary>
     private static async Task<string> StateAsync(Laptop laptop) =>
-        (await laptop.Host.ShellAsync($"{Unpacked}/usr/bin/resolvectl dns; {Unpacked}/usr/bin/resolvectl domain; readlink /etc/resolv.conf; cat /etc/resolv.conf; cat /etc/hosts")).ShouldSucceed().Output;
+        (await laptop.Host.ShellAsync($"{SystemdResolved.Binaries}/resolvectl dns; {SystemdResolved.Binaries}/resolvectl domain; readlink /etc/resolv.conf; cat /etc/resolv.conf; cat /etc/hosts")).ShouldSucceed().Output;
 
     private async Task<Laptop> NewResolvedLaptopAsync()
     {
-        File.Exists(Path.Combine(Unpacked, "lib/systemd/systemd-resolved")).ShouldBeTrue("./test unpacks systemd-resolved into artifacts");
         var laptop = await NewLaptopAsync(start: false);
         await laptop.StartServerAsync(NamesLaptop.NetworkServer, "corp.example", "192.0.2.7");
-        (await laptop.Host.ShellAsync($"""
-            set -e
-            export PATH={Unpacked}/usr/bin:$PATH
-            mkdir -p /run/dbus /run/systemd/resolve /etc/dbus-1/system.d
-            cp {Unpacked}/usr/share/dbus-1/system.d/org.freedesktop.resolve1.conf /etc/dbus-1/system.d/
-            cp {Unpacked}/etc/systemd/resolved.conf /etc/systemd/
-            getent passwd systemd-resolve > /dev/null || useradd --system --user-group systemd-resolve
-            chown systemd-resolve:systemd-resolve /run/systemd/resolve
-            dbus-daemon --system --fork --nopidfile
-            rm -f /etc/resolv.conf
-            ln -s ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf
-            setsid {Unpacked}/lib/systemd/systemd-resolved > /run/resolved.log 2>&1 < /dev/null &
-            for i in $(seq 200); do [ -e /run/systemd/resolve/stub-resolv.conf ] && break; sleep 0.05; done
-            resolvectl dns eth0 {NamesLaptop.NetworkServer}
-            resolvectl domain eth0 '~.'
-            """)).ShouldSucceed();
-        laptop.Environment["PATH"] = $"{Unpacked}/usr/bin:{System.Environment.GetEnvironmentVariable("PATH")}";
+        await SystemdResolved.StartAsync(laptop);
+        laptop.Environment["PATH"] = $"{SystemdResolved.Binaries}:{System.Environment.GetEnvironmentVariable("PATH")}";
         await laptop.StartAsync();
         await Cluster.JoinAsync(laptop, "shop");
         await laptop.UseDnsAsync();

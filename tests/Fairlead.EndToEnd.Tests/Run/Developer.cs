@@ -22,6 +22,14 @@ public sealed class Developer
         return new Developer(laptop);
     }
 
+    /// <summary>One who was invited for the shop and has joined.</summary>
+    public static async Task<Developer> AddMemberAsync(Laptop laptop, Cluster cluster)
+    {
+        var dev = await AddAsync(laptop);
+        await dev.JoinAsync(await cluster.InviteAsync($"dev{laptop.Number}", "shop"));
+        return dev;
+    }
+
     /// <summary>Joins for <c>fairlead run</c> by an invite, given on standard input.</summary>
     public async Task JoinAsync(string token) => (await laptop.Host.RunAsync(As([Programs.Fairlead, "join", "--for-run", "-"]), token)).ShouldSucceed();
 

@@ -240,9 +240,7 @@ public sealed class RunTests(SharedCluster cluster) : ClusterTest(cluster)
     private async Task<(Laptop Laptop, Developer Developer)> NewDeveloperAsync()
     {
         var laptop = await NewLaptopAsync(start: false);
-        var dev = await Developer.AddAsync(laptop);
-        await dev.JoinAsync(await Cluster.InviteAsync($"dev{laptop.Number}", "shop"));
-        return (laptop, dev);
+        return (laptop, await Developer.AddMemberAsync(laptop, Cluster));
     }
 
     private static async Task<string> SnapshotAsync(Laptop laptop) => (await laptop.Host.ShellAsync(
