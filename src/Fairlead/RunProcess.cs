@@ -84,8 +84,8 @@ internal sealed class RunProcess : IRunProcess
                 JsonSerializer.SerializeToUtf8Bytes(new RunDevices(device.Name, device.Index, device.Mtu, device.Address.ToString(), device.Address6?.ToString()), RunJson.Default.RunDevices),
                 network.Handles);
             var files = (await AwaitAsync(socket, news => news.Files is not null, null, cancellationToken)).Files!;
-            EnclosedFiles.Replace(new Dictionary<string, string> { ["/etc/hosts"] = files.Hosts, ["/etc/resolv.conf"] = files.ResolvConf }, "/tmp");
-            EnclosedFiles.Mask(EnclosedFiles.ResolverSockets);
+            EnclosedFiles.Replace("/etc", new Dictionary<string, string> { ["hosts"] = files.Hosts, ["resolv.conf"] = files.ResolvConf }, "/tmp");
+            EnclosedFiles.Empty(EnclosedFiles.ResolverDirectories);
         }
         catch (HostException e)
         {

@@ -6,7 +6,10 @@ namespace Fairlead.Linux.Namespaces;
 internal static partial class NamespaceCalls
 {
     internal const int CloneNewNet = 0x40000000;
+    internal const nuint MsReadOnly = 1;
+    internal const nuint MsRemount = 32;
     internal const nuint MsBind = 4096;
+    internal const nuint MsRecursive = 16384;
     internal const int MntDetach = 2;
 
     internal const nuint TerminalUnlock = 0x40045431;      // TIOCSPTLCK

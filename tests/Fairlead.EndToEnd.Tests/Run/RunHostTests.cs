@@ -41,7 +41,7 @@ public sealed class RunHostTests(SharedCluster cluster) : ClusterTest(cluster)
         using var run = dev.Start(Programs.Fairlead, "run", "--", "bash", "-c", $$"""
             echo begun
             while read; do
-              curl -sS --max-time 10 http://frontend.shop/healthz
+              curl -sS --max-time 10 http://frontend.shop/healthz 2>&1
               timeout 10 cat < /dev/tcp/{{Internet}}/80
               getent ahostsv4 wiki.corp.example > /dev/null && echo network-name
               getent ahostsv4 db.vpn.example > /dev/null && { timeout 10 cat < /dev/tcp/db.vpn.example/80; ping -n -c 1 -W 10 {{behind}} > /dev/null && echo alive; }
