@@ -5,7 +5,7 @@ namespace Fairlead.Bench.Scenarios;
 
 /// <summary>One way from the laptop to the same pods: the address to ask and what is on the way.</summary>
 /// <param name="Streams">Port of iperf3, or of <c>streams.py</c>.</param>
-/// <param name="Echo">UDP port of <c>echo.py</c>, where a scenario has it.</param>
+/// <param name="Echo">UDP port of <see cref="DatagramEchoes.Server"/>, where a scenario has it.</param>
 internal sealed record Way(string Name, string Host, int Http, int HttpClose, int Streams, int Echo = 0);
 
 /// <summary>
@@ -163,8 +163,8 @@ internal sealed class Bed : IAsyncDisposable
         var services = "foreground = yes\ndebug = 3\npid =\nsocket = l:TCP_NODELAY=1\nsocket = r:TCP_NODELAY=1\nsslVersion = TLSv1.3\ncert = /etc/bench-stunnel.pem\nkey = /tmp/bench-key.pem\n"
             + "[http]\naccept = 8080\nconnect = bench.bench.svc.cluster.local:80\n[close]\naccept = 8081\nconnect = bench.bench.svc.cluster.local:81\n[iperf]\naccept = 5201\nconnect = bench.bench.svc.cluster.local:5201";
         return $"apiVersion: v1\nkind: Namespace\nmetadata: {{ name: {Namespace} }}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {{ name: many }}\n"
-            + $"---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{ name: bench, namespace: {Namespace} }}\ndata:\n  nginx.conf: |\n{Indent(nginx, 4)}\n  stunnel.conf: |\n{Indent(services, 4)}\n  streams.py: |\n{Indent(Streams.Server, 4)}\n  echo.py: |\n{Indent(DatagramEchoes.Server, 4)}\n"
-            + Deployment("bench", ("nginx", "exec nginx -c /mnt/nginx.conf"), ("echo", "exec python3 /mnt/echo.py"), asPeers ? ("iperf3", "exec iperf3 -s -p 5201") : ("streams", "exec python3 /mnt/streams.py"))
+            + $"---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{ name: bench, namespace: {Namespace} }}\ndata:\n  nginx.conf: |\n{Indent(nginx, 4)}\n  stunnel.conf: |\n{Indent(services, 4)}\n  streams.py: |\n{Indent(Streams.Server, 4)}\n"
+            + Deployment("bench", [("nginx", "exec nginx -c /mnt/nginx.conf"), .. asPeers ? [("echo", DatagramEchoes.Server), ("iperf3", "exec iperf3 -s -p 5201")] : (IEnumerable<(string, string)>)[("streams", "exec python3 /mnt/streams.py")]])
             + Service("bench", (80, 8080, 30080), (81, 8081, 30081), (5201, 5201, 30520)) + "  - { name: echo, port: 7, protocol: UDP }\n"
             + (asPeers ? Deployment("stunnel", ("stunnel", stunnel)) + Service("stunnel", (80, 8080, 31080), (81, 8081, 31081), (5201, 5201, 31520)) : "");
     }

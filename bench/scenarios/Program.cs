@@ -27,6 +27,11 @@ if (args is ["closed-connections", var server, var closing, var times])
     return await ClosedConnections.MeasureAsync(server, int.Parse(closing), int.Parse(times));
 }
 
+if (args is ["datagram-echo"])
+{
+    return await DatagramEchoes.ServeAsync();
+}
+
 if (args is ["datagram-echoes", var target, var echo, var duration])
 {
     return DatagramEchoes.Measure(target, int.Parse(echo), int.Parse(duration));

@@ -157,7 +157,8 @@ internal sealed partial class RunningDaemon : IAsyncDisposable
                 time,
                 loggers.CreateLogger<HostsResolver>());
             var hostResolver = host.OpenResolver(journal);
-            var nameServer = new NameServer(hostResolver, new IPEndPoint(AddressBook.ServerOf(settings.Range), NameServer.Port), time, loggers.CreateLogger<NameServer>());
+            var nameServer = new NameServer(hostResolver, new IPEndPoint(AddressBook.ServerOf(settings.Range), NameServer.Port), time, loggers.CreateLogger<NameServer>(),
+                (socket, room, answer, unsent, stop) => host.ServeDatagramsAsync(socket, room, answer.Invoke, unsent, stop));
             daemon = new RunningDaemon(log, loggers, selection, resolver, hostResolver, nameServer, settings, store, new AddressBook(settings.Range), companions, links, time);
         }
         catch

@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using Fairlead.Linux.Capture;
 using Fairlead.Linux.Files;
 using Fairlead.Linux.Firewall;
@@ -6,6 +7,7 @@ using Fairlead.Linux.Limits;
 using Fairlead.Linux.Peers;
 using Fairlead.Linux.Resolver;
 using Fairlead.Linux.Routes;
+using Fairlead.Linux.Sockets;
 using Fairlead.Linux.Tun;
 using Fairlead.Platform.Capture;
 using Fairlead.Platform.Files;
@@ -14,6 +16,7 @@ using Fairlead.Platform.Journal;
 using Fairlead.Platform.Peers;
 using Fairlead.Platform.Resolver;
 using Fairlead.Platform.Routes;
+using Fairlead.Platform.Sockets;
 using Fairlead.Platform;
 
 namespace Fairlead.Linux;
@@ -49,6 +52,9 @@ public sealed class LinuxHost(LinuxHostPaths paths) : IHost
     public IHostRoutes OpenRoutes(IHostJournal journal) => LinuxRoutes.Open(journal);
 
     public IHostResolver OpenResolver(IHostJournal journal) => new LinuxResolver(paths, journal, TimeProvider.System);
+
+    public Task ServeDatagramsAsync(Socket socket, int room, AnswerDatagram answer, Action<Exception> unsent, CancellationToken cancellationToken) =>
+        DatagramBatches.RunAsync(socket, room, answer, unsent, cancellationToken);
 
     public async Task<IReadOnlyList<EgressBlock>> FindEgressBlocksAsync(string device, CancellationToken cancellationToken) =>
         EgressRules.FindBlocks(await NftProgram.ReadRulesetAsync(cancellationToken), device);

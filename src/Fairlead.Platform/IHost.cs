@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using Fairlead.Platform.Capture;
 using Fairlead.Platform.Files;
 using Fairlead.Platform.Firewall;
@@ -5,6 +6,7 @@ using Fairlead.Platform.Journal;
 using Fairlead.Platform.Peers;
 using Fairlead.Platform.Resolver;
 using Fairlead.Platform.Routes;
+using Fairlead.Platform.Sockets;
 
 namespace Fairlead.Platform;
 
@@ -42,6 +44,14 @@ public interface IHost
 
     /// <summary>The way to names on this host; nothing of it is changed yet. What a kill leaves is written to <paramref name="journal"/> first. The caller disposes it.</summary>
     IHostResolver OpenResolver(IHostJournal journal);
+
+    /// <summary>Receives a socket's datagrams as quickly as this host can, many at a time, and sends what is answered at once. Those of more than 4 096 bytes are dropped.</summary>
+    /// <param name="socket">Bound, UDP. Others may send by it meanwhile. To be disposed after the cancellation only.</param>
+    /// <param name="room">For an answer, bytes.</param>
+    /// <param name="unsent">Why an answer could not be sent.</param>
+    /// <returns>Completes when cancelled.</returns>
+    /// <exception cref="HostException">The socket failed.</exception>
+    Task ServeDatagramsAsync(Socket socket, int room, AnswerDatagram answer, Action<Exception> unsent, CancellationToken cancellationToken);
 
     /// <summary>What of this host's firewall would keep a program from opening connections by this device. Nothing is changed.</summary>
     /// <exception cref="HostException">The firewall can't be read.</exception>

@@ -113,7 +113,14 @@ public interface IDatagramFlow : IAsyncDisposable
     /// </exception>
     ValueTask<int> ReceiveAsync(Memory<byte> buffer, CancellationToken cancellationToken = default);
 
+    /// <summary>Whether another datagram is here already: the next receive won't wait.</summary>
+    bool HasDatagram { get; }
+
+    /// <summary>Takes a datagram, which may wait for others until <see cref="FlushAsync"/>: those that come together travel together.</summary>
     ValueTask SendAsync(ReadOnlyMemory<byte> datagram, CancellationToken cancellationToken = default);
+
+    /// <summary>Sends what was taken: to be called when nothing more is to be sent at this moment.</summary>
+    ValueTask FlushAsync(CancellationToken cancellationToken = default);
 
     /// <summary>Ends it and tells the other end why. Without this, disposing ends it and says nothing.</summary>
     ValueTask AbortAsync(FlowRefusal reason, CancellationToken cancellationToken = default);

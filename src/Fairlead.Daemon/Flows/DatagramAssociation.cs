@@ -13,8 +13,9 @@ internal sealed class DatagramAssociation : IDisposable
     /// <summary>The longest payload of UDP over IPv4.</summary>
     internal const int MaxDatagram = 65_507;
 
-    /// <summary>Waiting while the flow is opened or its carrier is slow: a resolver's handful of questions, not a stream.</summary>
-    internal const int MaxQueued = 32;
+    /// <summary>Waiting while the flow is opened or its carrier is slow: about what the socket of a program that receives them holds.</summary>
+    internal const int MaxQueued = 256;
+    internal const int MaxQueuedBytes = 512 * 1024;
 
     /// <summary>After a refusal, datagrams are dropped this long before the far side is asked again.</summary>
     internal static readonly TimeSpan RefusalPause = TimeSpan.FromSeconds(1);
@@ -32,6 +33,7 @@ internal sealed class DatagramAssociation : IDisposable
     // The beginning of what was sent last: an error that comes later is about it.
     private readonly byte[] lastSent = new byte[8];
     private int lastLength;
+    private int queuedBytes;
     private long lastActive;
     private FlowRefusal? refused;
 
@@ -60,13 +62,20 @@ internal sealed class DatagramAssociation : IDisposable
             return;
         }
 
-        var copy = new ArraySegment<byte>(ArrayPool<byte>.Shared.Rent(Math.Max(1, datagram.Length)), 0, datagram.Length);
-        datagram.CopyTo(copy);
-        if (!queue.Writer.TryWrite(copy))
+        if (Interlocked.Add(ref queuedBytes, datagram.Length) <= MaxQueuedBytes)
         {
+            var copy = new ArraySegment<byte>(ArrayPool<byte>.Shared.Rent(Math.Max(1, datagram.Length)), 0, datagram.Length);
+            datagram.CopyTo(copy);
+            if (queue.Writer.TryWrite(copy))
+            {
+                return;
+            }
+
             ArrayPool<byte>.Shared.Return(copy.Array!);
-            drop();
         }
+
+        Interlocked.Add(ref queuedBytes, -datagram.Length);
+        drop();
     }
 
     public void Stop()
@@ -173,19 +182,24 @@ internal sealed class DatagramAssociation : IDisposable
 
     private async Task SendAsync(IDatagramFlow flow, CancellationToken cancellationToken)
     {
-        await foreach (var datagram in queue.Reader.ReadAllAsync(cancellationToken))
+        while (await queue.Reader.WaitToReadAsync(cancellationToken))
         {
-            lastLength = Math.Min(datagram.Count, lastSent.Length);
-            datagram.AsSpan(0, lastLength).CopyTo(lastSent);
-            try
+            while (queue.Reader.TryRead(out var datagram))
             {
-                await flow.SendAsync(datagram, cancellationToken);
-            }
-            finally
-            {
-                ArrayPool<byte>.Shared.Return(datagram.Array!);
+                Interlocked.Add(ref queuedBytes, -datagram.Count);
+                lastLength = Math.Min(datagram.Count, lastSent.Length);
+                datagram.AsSpan(0, lastLength).CopyTo(lastSent);
+                try
+                {
+                    await flow.SendAsync(datagram, cancellationToken);
+                }
+                finally
+                {
+                    ArrayPool<byte>.Shared.Return(datagram.Array!);
+                }
             }
 
+            await flow.FlushAsync(cancellationToken);
             Volatile.Write(ref lastActive, time.GetTimestamp());
         }
     }

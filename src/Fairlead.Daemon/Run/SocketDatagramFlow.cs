@@ -14,6 +14,8 @@ internal sealed class SocketDatagramFlow(Socket socket, ReadOnlyMemory<byte> hea
     /// <summary>Of UDP over IPv4, as of an echo request with its header.</summary>
     private const int MaxDatagram = 65_507;
 
+    public bool HasDatagram => socket.Available > 0;
+
     public async ValueTask<int> ReceiveAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         var received = ArrayPool<byte>.Shared.Rent(MaxDatagram + header.Length);
@@ -65,6 +67,8 @@ internal sealed class SocketDatagramFlow(Socket socket, ReadOnlyMemory<byte> hea
             throw new FlowAbortedException(HostOpener.FailureOf(e.SocketErrorCode), e.Message, e);
         }
     }
+
+    public ValueTask FlushAsync(CancellationToken cancellationToken = default) => ValueTask.CompletedTask;
 
     public ValueTask AbortAsync(FlowRefusal reason, CancellationToken cancellationToken = default) => DisposeAsync();
 

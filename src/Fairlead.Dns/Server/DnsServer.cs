@@ -94,16 +94,11 @@ public sealed class DnsServer : IAsyncDisposable
 
     private async Task ReceiveAsync()
     {
-        var buffer = GC.AllocateUninitializedArray<byte>(ushort.MaxValue, pinned: true);
-        var answer = GC.AllocateUninitializedArray<byte>(options.MaxDatagram, pinned: true);
-        var client = new SocketAddress(LocalEndPoint.AddressFamily);
-        while (true)
+        while (!stopping.IsCancellationRequested)
         {
             try
             {
-                client.Size = client.Buffer.Length;
-                var length = await datagrams.ReceiveFromAsync(buffer.AsMemory(), SocketFlags.None, client, stopping.Token);
-                Serve(buffer.AsSpan(0, length), answer, client);
+                await options.Datagrams(datagrams, options.MaxDatagram, Take, Report, stopping.Token);
             }
             catch (Exception exception)
             {
@@ -115,33 +110,22 @@ public sealed class DnsServer : IAsyncDisposable
         }
     }
 
-    private void Serve(ReadOnlySpan<byte> query, Span<byte> answer, SocketAddress client)
+    private int Take(ReadOnlySpan<byte> query, SocketAddress client, Span<byte> answer)
     {
         if (handler.AnswerAtOnce(query, answer, DnsResponder.PlainDatagram, options.MaxDatagram) is var length and > 0)
         {
-            Send(answer[..length], client);
+            return length;
         }
-        else if (datagramSlots.Wait(0))
+
+        if (datagramSlots.Wait(0))
         {
             _ = AnswerDatagramAsync(query.ToArray(), (IPEndPoint)LocalEndPoint.Create(client));
+            return 0;
         }
-        else if (DnsResponder.Overloaded(query) is { } refusal)
-        {
-            Send(refusal, client);
-        }
-    }
 
-    private void Send(ReadOnlySpan<byte> answer, SocketAddress client)
-    {
-        try
-        {
-            datagrams.SendTo(answer, SocketFlags.None, client);
-        }
-        catch (SocketException exception)
-        {
-            // The client's address can't be reached: a lost datagram is what UDP promises.
-            Report(exception);
-        }
+        var refusal = DnsResponder.Overloaded(query);
+        refusal?.CopyTo(answer);
+        return refusal?.Length ?? 0;
     }
 
     /// <summary>Owned through its slot; never throws.</summary>

@@ -19,6 +19,9 @@ public sealed record DnsServerOptions
     /// <summary>The largest UDP answer, octets, whatever the client says that it takes.</summary>
     public int MaxDatagram { get; init; } = DnsEdns.DefaultPayload;
 
+    /// <summary>How datagrams are received: a host may know a quicker way than a system call for each.</summary>
+    public DatagramLoop Datagrams { get; init; } = SingleDatagrams.RunAsync;
+
     /// <summary>What a handler threw, or what broke a listener for a moment: for the log.</summary>
     public Action<Exception>? OnFault { get; init; }
 

@@ -50,6 +50,9 @@ internal sealed class EchoSocket : IDatagramSocket
         }
     }
 
+    /// <summary>What has come may be no reply.</summary>
+    public bool HasDatagram => false;
+
     public async ValueTask SendAsync(ReadOnlyMemory<byte> datagram, CancellationToken cancellationToken)
     {
         if (datagram.Length < sizeof(ushort) || datagram.Length > MaxMessage - HeaderSize)
@@ -76,6 +79,8 @@ internal sealed class EchoSocket : IDatagramSocket
             ArrayPool<byte>.Shared.Return(message);
         }
     }
+
+    public ValueTask FlushAsync(CancellationToken cancellationToken) => ValueTask.CompletedTask;
 
     public async ValueTask<int> ReceiveAsync(Memory<byte> buffer, CancellationToken cancellationToken)
     {

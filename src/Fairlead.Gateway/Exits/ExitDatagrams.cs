@@ -7,11 +7,25 @@ namespace Fairlead.Gateway.Exits;
 /// <summary>An association by way of an exit, as the far side of another. Owns it.</summary>
 internal sealed class ExitDatagrams(IDatagramFlow flow) : IDatagramSocket
 {
+    public bool HasDatagram => flow.HasDatagram;
+
     public async ValueTask SendAsync(ReadOnlyMemory<byte> datagram, CancellationToken cancellationToken)
     {
         try
         {
             await flow.SendAsync(datagram, cancellationToken);
+        }
+        catch (FlowAbortedException e)
+        {
+            throw ErrorOf(e);
+        }
+    }
+
+    public async ValueTask FlushAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await flow.FlushAsync(cancellationToken);
         }
         catch (FlowAbortedException e)
         {

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 
 namespace Fairlead.Linux.Native;
 
-/// <summary>recvmsg(2) and sendmsg(2), with structures as on 64-bit Linux.</summary>
+/// <summary>recvmsg(2), sendmsg(2) and those for many messages, with structures as on 64-bit Linux.</summary>
 internal static unsafe partial class Libc
 {
     public const int SolIp = 0;
@@ -23,6 +23,22 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", EntryPoint = "sendmsg", SetLastError = true)]
     public static partial nint SendMessage(SafeSocketHandle socket, MessageHeader* message, int flags);
+
+    /// <returns>Messages that were received; -1: none.</returns>
+    [LibraryImport("libc", EntryPoint = "recvmmsg", SetLastError = true)]
+    public static partial int ReceiveMessages(SafeSocketHandle socket, MessageSlot* slots, uint count, int flags, void* timeout);
+
+    /// <returns>Messages that were sent; -1: the first could not be.</returns>
+    [LibraryImport("libc", EntryPoint = "sendmmsg", SetLastError = true)]
+    public static partial int SendMessages(SafeSocketHandle socket, MessageSlot* slots, uint count, int flags);
+
+    /// <summary>struct mmsghdr.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    public struct MessageSlot
+    {
+        public MessageHeader Header;
+        public uint Length;
+    }
 
     /// <summary>struct msghdr.</summary>
     [StructLayout(LayoutKind.Sequential)]

@@ -62,6 +62,13 @@ internal readonly record struct CapsuleHeader(ulong Type, ulong Length)
         return true;
     }
 
+    /// <summary>How long the header is at the start of this, which can be parsed.</summary>
+    public static int SizeOf(ReadOnlySpan<byte> source)
+    {
+        var first = 1 << (source[0] >> 6);
+        return first + (1 << (source[first] >> 6));
+    }
+
     private static ulong ReadInteger(ReadOnlySpan<byte> bytes)
     {
         ulong value = bytes[0] & 0x3Fu;

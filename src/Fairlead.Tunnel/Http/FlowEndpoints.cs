@@ -145,7 +145,7 @@ public static class FlowEndpoints
 
             // RFC 9297 §3.4.
             context.Response.Headers["Capsule-Protocol"] = "?1";
-            return new CapsuleStream(await connect.AcceptAsync());
+            return new CapsuleStream(await connect.AcceptAsync(), readAhead: target.Protocol != TransportProtocol.Tcp);
         }
 
         private void Answered(FlowFailure failure)

@@ -122,7 +122,7 @@ internal sealed class HttpCarrier : IAsyncDisposable
             }
 
             TunnelMetrics.Opened(FlowFailure.None, client: true);
-            var stream = new CapsuleStream(await response.Content.ReadAsStreamAsync(cancellationToken), _flowEnded);
+            var stream = new CapsuleStream(await response.Content.ReadAsStreamAsync(cancellationToken), _flowEnded, readAhead: target.Protocol != TransportProtocol.Tcp);
             opened = true;
             return (stream, response.Dispose, null);
         }

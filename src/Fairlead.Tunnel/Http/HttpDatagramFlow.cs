@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 using Fairlead.Tunnel.Direct;
 
 namespace Fairlead.Tunnel.Http;
@@ -12,14 +13,19 @@ internal sealed class HttpDatagramFlow(CapsuleStream capsules, Action reset) : I
     /// <summary>The context id 0, one byte.</summary>
     private const int ContextSize = 1;
 
-    /// <summary>Datagrams that wait for the stream's window; one more is dropped, as a full socket buffer would.</summary>
-    private const int MaxWaiting = 64;
+    /// <summary>Bytes of capsules that are written together; one datagram more than that is written alone.</summary>
+    private const int MaxBatch = 64 * 1024;
 
+    private readonly byte[] _context = new byte[ContextSize];
     private readonly SemaphoreSlim _writer = new(1);
-    private int _waiting;
+    private byte[]? _batch;
+    private int _batched;
     private int _disposed;
     private bool _told;
 
+    public bool HasDatagram => capsules.PeekValue(CapsuleType.Datagram) is [0, ..];
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<int> ReceiveAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         try
@@ -42,9 +48,8 @@ internal sealed class HttpDatagramFlow(CapsuleStream capsules, Action reset) : I
                     continue;
                 }
 
-                var context = new byte[ContextSize];
-                await capsules.ReadExactlyAsync(context, cancellationToken);
-                if (context[0] != 0 || payload > buffer.Length)
+                await capsules.ReadExactlyAsync(_context, cancellationToken);
+                if (_context[0] != 0 || payload > buffer.Length)
                 {
                     // RFC 9298 §4: datagrams of contexts that weren't agreed are dropped.
                     TunnelMetrics.DatagramDropped();
@@ -69,6 +74,7 @@ internal sealed class HttpDatagramFlow(CapsuleStream capsules, Action reset) : I
         }
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     public async ValueTask SendAsync(ReadOnlyMemory<byte> datagram, CancellationToken cancellationToken = default)
     {
         if (datagram.Length > MaxDatagram)
@@ -76,38 +82,39 @@ internal sealed class HttpDatagramFlow(CapsuleStream capsules, Action reset) : I
             throw new ArgumentException($"A datagram holds at most {MaxDatagram} bytes.", nameof(datagram));
         }
 
-        if (Interlocked.Increment(ref _waiting) > MaxWaiting)
-        {
-            Interlocked.Decrement(ref _waiting);
-            TunnelMetrics.DatagramDropped();
-            return;
-        }
-
+        await _writer.WaitAsync(cancellationToken);
         try
         {
-            await _writer.WaitAsync(cancellationToken);
-            try
+            var length = CapsuleHeader.FixedSize + ContextSize + datagram.Length;
+            if (_batched + length > MaxBatch)
             {
-                var length = CapsuleHeader.FixedSize + ContextSize + datagram.Length;
-                var capsule = ArrayPool<byte>.Shared.Rent(length);
-                new CapsuleHeader(CapsuleType.Datagram, (ulong)(ContextSize + datagram.Length)).WriteFixed(capsule);
-                capsule[CapsuleHeader.FixedSize] = 0;
-                datagram.CopyTo(capsule.AsMemory(CapsuleHeader.FixedSize + ContextSize));
-                await capsules.WriteAsync(capsule.AsMemory(0, length), cancellationToken);
-                ArrayPool<byte>.Shared.Return(capsule);
+                await WriteBatchAsync(cancellationToken);
             }
-            catch (Exception e) when (e is HttpRequestException || DirectConnection.IsConnectionFailure(e))
-            {
-                throw new FlowAbortedException(FlowFailure.LinkDown, "The stream broke.", e);
-            }
-            finally
-            {
-                _writer.Release();
-            }
+
+            _batch ??= ArrayPool<byte>.Shared.Rent(Math.Max(length, MaxBatch));
+            var capsule = _batch.AsSpan(_batched, length);
+            new CapsuleHeader(CapsuleType.Datagram, (ulong)(ContextSize + datagram.Length)).WriteFixed(capsule);
+            capsule[CapsuleHeader.FixedSize] = 0;
+            datagram.Span.CopyTo(capsule[(CapsuleHeader.FixedSize + ContextSize)..]);
+            _batched += length;
         }
         finally
         {
-            Interlocked.Decrement(ref _waiting);
+            _writer.Release();
+        }
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    public async ValueTask FlushAsync(CancellationToken cancellationToken = default)
+    {
+        await _writer.WaitAsync(cancellationToken);
+        try
+        {
+            await WriteBatchAsync(cancellationToken);
+        }
+        finally
+        {
+            _writer.Release();
         }
     }
 
@@ -140,6 +147,30 @@ internal sealed class HttpDatagramFlow(CapsuleStream capsules, Action reset) : I
             }
 
             await capsules.DisposeAsync();
+        }
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    private async ValueTask WriteBatchAsync(CancellationToken cancellationToken)
+    {
+        if (_batch is not { } batch)
+        {
+            return;
+        }
+
+        var length = _batched;
+        _batch = null;
+        _batched = 0;
+        try
+        {
+            await capsules.WriteAsync(batch.AsMemory(0, length), cancellationToken);
+
+            // Not after a failure: whatever went wrong may still read it.
+            ArrayPool<byte>.Shared.Return(batch);
+        }
+        catch (Exception e) when (e is HttpRequestException || DirectConnection.IsConnectionFailure(e))
+        {
+            throw new FlowAbortedException(FlowFailure.LinkDown, "The stream broke.", e);
         }
     }
 }

@@ -117,6 +117,7 @@ internal sealed class GatewayProbe : IAsyncDisposable
             try
             {
                 await flow.SendAsync(datagram);
+                await flow.FlushAsync();
                 var buffer = new byte[65536];
                 var length = await flow.ReceiveAsync(buffer).AsTask().WaitAsync(Patience);
                 return (buffer[..length], FlowFailure.None);

@@ -121,6 +121,10 @@ internal sealed class TestGateway : IFlowHandler, IAsyncDisposable
             for (int length; (length = await datagrams.ReceiveAsync(datagram, cancellationToken)) >= 0;)
             {
                 await datagrams.SendAsync(datagram.AsMemory(0, length), cancellationToken);
+                if (!datagrams.HasDatagram)
+                {
+                    await datagrams.FlushAsync(cancellationToken);
+                }
             }
 
             return;

@@ -29,6 +29,7 @@ internal sealed partial class NameServer : IAsyncDisposable
     private readonly IHostResolver host;
     private readonly ILogger logger;
     private readonly TimeProvider time;
+    private readonly DnsServerOptions options;
     private readonly SemaphoreSlim gate = new(1, 1);
     private readonly SortedDictionary<string, NameTable> tables = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource stopping = new();
@@ -45,8 +46,11 @@ internal sealed partial class NameServer : IAsyncDisposable
 
     /// <param name="host">Owned.</param>
     /// <param name="endPoint">Where the server listens while it runs: an address that nobody else is given, and <see cref="Port"/> (tests: 0, any).</param>
-    public NameServer(IHostResolver host, IPEndPoint endPoint, TimeProvider time, ILogger<NameServer> logger)
+    /// <param name="datagrams">How this host serves datagrams best; null: as everywhere.</param>
+    public NameServer(IHostResolver host, IPEndPoint endPoint, TimeProvider time, ILogger<NameServer> logger, DatagramLoop? datagrams = null)
     {
+        var everywhere = new DnsServerOptions { Time = time, OnFault = LogFault };
+        options = datagrams is null ? everywhere : everywhere with { Datagrams = datagrams };
         this.host = host;
         this.time = time;
         this.logger = logger;
@@ -161,7 +165,7 @@ internal sealed partial class NameServer : IAsyncDisposable
         {
             state = await host.ReadAsync(cancellationToken);
             started.Servers = state.Servers;
-            server = DnsServer.Start(EndPoint, new SplitHandler(() => zone, started), new DnsServerOptions { Time = time, OnFault = LogFault });
+            server = DnsServer.Start(EndPoint, new SplitHandler(() => zone, started), options);
             forwarder = started;
             EndPoint = server.LocalEndPoint;
         }

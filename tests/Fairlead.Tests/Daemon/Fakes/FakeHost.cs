@@ -9,6 +9,8 @@ using Fairlead.Platform.Peers;
 using Fairlead.Platform.Resolver;
 using Fairlead.Platform.Routes;
 using Fairlead.Platform;
+using Fairlead.Dns.Server;
+using AnswerDatagram = Fairlead.Platform.Sockets.AnswerDatagram;
 
 namespace Fairlead.Tests.Daemon.Fakes;
 
@@ -53,6 +55,9 @@ internal sealed class FakeHost : IHost, IHostPaths, IPeerCredentials, IDisposabl
         Capture = new FakeCapture();
         return Task.FromResult(new CaptureSelection(Capture, []));
     }
+
+    public Task ServeDatagramsAsync(Socket socket, int room, AnswerDatagram answer, Action<Exception> unsent, CancellationToken cancellationToken) =>
+        SingleDatagrams.RunAsync(socket, room, answer.Invoke, unsent, cancellationToken);
 
     public Task<ITunCapture> OpenTunAsync(TunOptions options, CancellationToken cancellationToken)
     {

@@ -99,11 +99,16 @@ internal sealed class StubFlow : IFlow
 /// <summary>A UDP association whose other end is the test.</summary>
 internal sealed class StubDatagramFlow : IDatagramFlow
 {
+    private readonly Queue<byte[]> taken = [];
+
+    /// <summary>Flushed.</summary>
     public Channel<byte[]> Sent { get; } = Channel.CreateUnbounded<byte[]>();
 
     public Channel<byte[]> Answers { get; } = Channel.CreateUnbounded<byte[]>();
 
     public TaskCompletionSource Disposed { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public bool HasDatagram => Answers.Reader.Count > 0;
 
     public async ValueTask<int> ReceiveAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
@@ -112,7 +117,21 @@ internal sealed class StubDatagramFlow : IDatagramFlow
         return datagram.Length;
     }
 
-    public ValueTask SendAsync(ReadOnlyMemory<byte> datagram, CancellationToken cancellationToken = default) => Sent.Writer.WriteAsync(datagram.ToArray(), cancellationToken);
+    public ValueTask SendAsync(ReadOnlyMemory<byte> datagram, CancellationToken cancellationToken = default)
+    {
+        taken.Enqueue(datagram.ToArray());
+        return ValueTask.CompletedTask;
+    }
+
+    public ValueTask FlushAsync(CancellationToken cancellationToken = default)
+    {
+        while (taken.TryDequeue(out var datagram))
+        {
+            Sent.Writer.TryWrite(datagram);
+        }
+
+        return ValueTask.CompletedTask;
+    }
 
     public ValueTask AbortAsync(FlowRefusal reason, CancellationToken cancellationToken = default) => DisposeAsync();
 

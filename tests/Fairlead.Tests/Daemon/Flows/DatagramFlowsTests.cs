@@ -87,6 +87,24 @@ public sealed class DatagramFlowsTests : FlowsTest
     }
 
     [Fact]
+    public async Task Queue_with_too_many_bytes_drops_and_counts()
+    {
+        Opener.Hang = true;
+        const int Fit = DatagramAssociation.MaxQueuedBytes / DatagramAssociation.MaxDatagram;
+        for (var i = 0; i < Fit + 2; i++)
+        {
+            await SendAsync(Client, Destination, new byte[DatagramAssociation.MaxDatagram]);
+        }
+
+        while (flows.Dropped < 2)
+        {
+            await Task.Delay(1);
+        }
+
+        flows.Dropped.ShouldBe(2);
+    }
+
+    [Fact]
     public async Task Refusal_is_not_asked_again_for_each_datagram()
     {
         Opener.Refusal = new FlowRefusal(FlowFailure.Denied, "not granted");

@@ -38,6 +38,7 @@ public sealed class ExitTests : IAsyncDisposable
         await using (datagrams!)
         {
             await datagrams!.SendAsync("ping"u8.ToArray());
+            await datagrams.FlushAsync();
             var buffer = new byte[16];
             Encoding.ASCII.GetString(buffer, 0, await datagrams.ReceiveAsync(buffer)).ShouldBe("ping");
         }

@@ -128,8 +128,52 @@ public sealed class HttpCarrierTests : IAsyncLifetime
         for (var i = 0; i < 3; i++)
         {
             await flow.SendAsync(sent, Soon);
+            await flow.FlushAsync(Soon);
             buffer[..await flow.ReceiveAsync(buffer, Soon)].ShouldBe(sent);
         }
+    }
+
+    [Fact]
+    public async Task Datagrams_that_are_sent_together_come_back_whole_and_in_order()
+    {
+        // More than one batch holds, with an empty one and the largest among them.
+        int[] sizes = [512, 0, 1472, 65507, 1, .. Enumerable.Range(0, 300).Select(i => i * 7)];
+        await using var flow = (await _carrier.OpenDatagramsAsync(Udp, Soon)).Flow.ShouldNotBeNull();
+        foreach (var size in sizes)
+        {
+            await flow.SendAsync(Numbered(size), Soon);
+        }
+
+        await flow.FlushAsync(Soon);
+        var buffer = new byte[65535];
+        foreach (var size in sizes)
+        {
+            buffer[..await flow.ReceiveAsync(buffer, Soon)].ShouldBe(Numbered(size));
+        }
+
+        flow.HasDatagram.ShouldBeFalse();
+
+        static byte[] Numbered(int size) => [.. Enumerable.Range(size, size).Select(i => (byte)i)];
+    }
+
+    [Fact]
+    public async Task Datagram_that_was_not_flushed_stays_here()
+    {
+        var came = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
+        _gateway.Handler = async (incoming, token) =>
+        {
+            await using var far = await incoming.AcceptDatagramsAsync(token);
+            var buffer = new byte[100];
+            await far.SendAsync(new byte[1], token);
+            await far.FlushAsync(token);
+            came.SetResult(await far.ReceiveAsync(buffer, token));
+        };
+        await using var flow = (await _carrier.OpenDatagramsAsync(Udp, Soon)).Flow.ShouldNotBeNull();
+        await flow.SendAsync(new byte[5], Soon);
+        (await flow.ReceiveAsync(new byte[100], Soon)).ShouldBe(1);
+        came.Task.IsCompleted.ShouldBeFalse();
+        await flow.FlushAsync(Soon);
+        (await came.Task.WaitAsync(Soon)).ShouldBe(5);
     }
 
     [Fact]
@@ -146,6 +190,7 @@ public sealed class HttpCarrierTests : IAsyncLifetime
         {
             await using var far = await incoming.AcceptDatagramsAsync(token);
             await far.SendAsync(new byte[5], token);
+            await far.FlushAsync(token);
         };
         await using var flow = (await _carrier.OpenDatagramsAsync(Udp, Soon)).Flow.ShouldNotBeNull();
         var buffer = new byte[100];

@@ -79,6 +79,7 @@ public sealed class TunnelLinkTests
 
         await using var datagrams = (await link.OpenDatagramsAsync(Udp, Soon)).Flow.ShouldNotBeNull();
         await datagrams.SendAsync("dgram"u8.ToArray(), Soon);
+        await datagrams.FlushAsync(Soon);
         var buffer = new byte[100];
         buffer[..await datagrams.ReceiveAsync(buffer, Soon)].ShouldBe("dgram"u8.ToArray());
     }
