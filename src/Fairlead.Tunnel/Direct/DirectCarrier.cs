@@ -8,12 +8,18 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Fairlead.Tunnel.Direct;
 
-/// <summary>The laptop's end of the direct carrier: a pool of mutual-TLS connections to one gateway endpoint, one TCP flow on each at a time.</summary>
+/// <summary>The laptop's end of the direct carrier: a pool of mutual-TLS connections to one gateway endpoint, one flow on each at a time.</summary>
 public sealed class DirectCarrier : IAsyncDisposable
 {
+    /// <summary>
+    /// Flows of datagrams at once: each keeps its connection until it was idle for two minutes, and a program that asks each question from a port of its own makes many.
+    /// </summary>
+    internal const int MaxDatagramFlows = 32;
+
     private readonly DirectDialer _dialer;
     private readonly DirectConnectionPool _pool;
     private readonly Action<DirectFlow> _ended;
+    private int _datagramFlows;
 
     /// <param name="endpoint">The gateway's data port.</param>
     /// <param name="proxy">Default: HTTPS_PROXY and NO_PROXY of the environment.</param>
@@ -32,15 +38,36 @@ public sealed class DirectCarrier : IAsyncDisposable
     {
         if (target.Protocol != TransportProtocol.Tcp)
         {
-            throw new ArgumentException("The direct carrier carries TCP.", nameof(target));
+            throw new ArgumentException("Flows of datagrams have a way of their own.", nameof(target));
         }
 
-        var open = FrameCodec.Open(target);
-        var opening = await OpenAsync(open, early, fresh: false, cancellationToken)
-            ?? await OpenAsync(open, early, fresh: true, cancellationToken)
-            ?? new FlowOpening<IFlow>(null, new FlowRefusal(FlowFailure.LinkDown, $"{_dialer.Where} ended the connection instead of an answer"));
-        TunnelMetrics.Opened(opening.Refusal?.Failure ?? FlowFailure.None, client: true);
-        return opening;
+        var (flow, refusal, _) = await OpenAnyAsync(target, early, cancellationToken);
+        return new FlowOpening<IFlow>(flow, refusal);
+    }
+
+    /// <summary>Opens a flow of datagrams.</summary>
+    /// <returns>Null: it must go another way, because the gateway is an earlier version, or there are <see cref="MaxDatagramFlows"/> already.</returns>
+    public async ValueTask<FlowOpening<IDatagramFlow>?> OpenDatagramsAsync(FlowTarget target, CancellationToken cancellationToken)
+    {
+        if (Interlocked.Increment(ref _datagramFlows) > MaxDatagramFlows)
+        {
+            Interlocked.Decrement(ref _datagramFlows);
+            return null;
+        }
+
+        DirectFlow? flow = null;
+        try
+        {
+            (flow, var refusal, var unable) = await OpenAnyAsync(target, null, cancellationToken);
+            return unable ? null : new FlowOpening<IDatagramFlow>(flow is null ? null : new DirectDatagramFlow(flow, () => Interlocked.Decrement(ref _datagramFlows)), refusal);
+        }
+        finally
+        {
+            if (flow is null)
+            {
+                Interlocked.Decrement(ref _datagramFlows);
+            }
+        }
     }
 
     public ValueTask DisposeAsync() => _pool.DisposeAsync();
@@ -87,8 +114,23 @@ public sealed class DirectCarrier : IAsyncDisposable
         }
     }
 
+    private async ValueTask<Outcome> OpenAnyAsync(FlowTarget target, EarlyData? early, CancellationToken cancellationToken)
+    {
+        var open = FrameCodec.Open(target);
+        var datagrams = target.Protocol != TransportProtocol.Tcp;
+        var opening = await OpenAsync(open, early, datagrams, fresh: false, cancellationToken)
+            ?? await OpenAsync(open, early, datagrams, fresh: true, cancellationToken)
+            ?? new Outcome(null, new FlowRefusal(FlowFailure.LinkDown, $"{_dialer.Where} ended the connection instead of an answer"));
+        if (!opening.Unable)
+        {
+            TunnelMetrics.Opened(opening.Refusal?.Failure ?? FlowFailure.None, client: true);
+        }
+
+        return opening;
+    }
+
     /// <returns>Null when a fresh connection should be tried: this one had died, or its gateway is going away.</returns>
-    private async ValueTask<FlowOpening<IFlow>?> OpenAsync(byte[] open, EarlyData? early, bool fresh, CancellationToken cancellationToken)
+    private async ValueTask<Outcome?> OpenAsync(byte[] open, EarlyData? early, bool datagrams, bool fresh, CancellationToken cancellationToken)
     {
         PooledConnection pooled;
         try
@@ -97,10 +139,16 @@ public sealed class DirectCarrier : IAsyncDisposable
         }
         catch (CarrierException e)
         {
-            return new FlowOpening<IFlow>(null, new FlowRefusal(FlowFailure.LinkDown, e.Error.Why is null ? e.Message : $"{e.Message}: {e.Error.Why}"));
+            return new Outcome(null, new FlowRefusal(FlowFailure.LinkDown, e.Error.Why is null ? e.Message : $"{e.Message}: {e.Error.Why}"));
         }
 
         var connection = pooled.Connection;
+        if (datagrams && !connection.CarriesDatagrams)
+        {
+            _pool.ReturnUnused(pooled);
+            return new Outcome(null, null, Unable: true);
+        }
+
         var sendEarly = early is not null && !pooled.Doubtful;
         try
         {
@@ -124,7 +172,7 @@ public sealed class DirectCarrier : IAsyncDisposable
 
                 connection.Abort(FlowFailure.ProtocolError, "An answer was due.");
                 await connection.DisposeAsync();
-                return new FlowOpening<IFlow>(null, new FlowRefusal(FlowFailure.ProtocolError, $"The gateway sent {header.Type} instead of an answer"));
+                return new Outcome(null, new FlowRefusal(FlowFailure.ProtocolError, $"The gateway sent {header.Type} instead of an answer"));
             }
 
             var outcome = FrameCodec.ParseOutcome(await connection.ReadPayloadAsync(header, cancellationToken));
@@ -132,17 +180,17 @@ public sealed class DirectCarrier : IAsyncDisposable
             {
                 // The gateway is about to close it. Another replica may take a fresh one.
                 await connection.DisposeAsync();
-                return pooled.WasIdle ? null : new FlowOpening<IFlow>(null, outcome);
+                return pooled.WasIdle ? null : new Outcome(null, outcome);
             }
 
             if (outcome.Failure != FlowFailure.None)
             {
                 _pool.Return(connection);
-                return new FlowOpening<IFlow>(null, outcome);
+                return new Outcome(null, outcome);
             }
 
             early?.Delivered = SentEarly();
-            return new FlowOpening<IFlow>(new DirectFlow(connection, _ended), null);
+            return new Outcome(new DirectFlow(connection, _ended), null);
         }
         catch (OperationCanceledException)
         {
@@ -176,10 +224,10 @@ public sealed class DirectCarrier : IAsyncDisposable
     }
 
     /// <summary>Not to be repeated: the bytes may have reached the service.</summary>
-    private FlowOpening<IFlow> Lost =>
+    private Outcome Lost =>
         new(null, new FlowRefusal(FlowFailure.Reset, $"{_dialer.Where} vanished before it answered, when the first bytes were on their way; they are not sent twice"));
 
-    private FlowOpening<IFlow> Broken(string why) => new(null, new FlowRefusal(FlowFailure.LinkDown, $"{_dialer.Where}: {why}"));
+    private Outcome Broken(string why) => new(null, new FlowRefusal(FlowFailure.LinkDown, $"{_dialer.Where}: {why}"));
 
     private void OnEnded(DirectFlow flow)
     {
@@ -192,4 +240,7 @@ public sealed class DirectCarrier : IAsyncDisposable
             flow.Connection.Release();
         }
     }
+
+    /// <param name="Unable">Neither: this gateway doesn't know such flows.</param>
+    private readonly record struct Outcome(DirectFlow? Flow, FlowRefusal? Refusal, bool Unable = false);
 }

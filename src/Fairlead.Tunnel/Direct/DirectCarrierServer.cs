@@ -246,7 +246,7 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
                     EnabledSslProtocols = SslProtocols.Tls13,
                     ServerCertificateContext = options.Certificate(),
                     ClientCertificateRequired = true,
-                    ApplicationProtocols = options.ServeExit is null ? [DirectDialer.Protocol] : [DirectDialer.Protocol, ExitProtocol.Alpn],
+                    ApplicationProtocols = [.. options.ServeExit is null ? [] : new[] { ExitProtocol.Alpn }, DirectDialer.WithDatagrams, DirectDialer.Protocol],
                     CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
                     // Only that there is one: who it is, is judged below, where a denial can be told to the client.
                     RemoteCertificateValidationCallback = static (_, certificate, _, _) => certificate is not null,
@@ -298,9 +298,9 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
             return (null, new FlowRefusal(FlowFailure.Draining, "This gateway is going away."));
         }
 
-        if (tls.NegotiatedApplicationProtocol != DirectDialer.Protocol)
+        if (tls.NegotiatedApplicationProtocol != DirectDialer.WithDatagrams && tls.NegotiatedApplicationProtocol != DirectDialer.Protocol)
         {
-            return (null, new FlowRefusal(FlowFailure.ProtocolError, "This gateway speaks fairlead-flow/1."));
+            return (null, new FlowRefusal(FlowFailure.ProtocolError, "This gateway speaks fairlead-flow/1 and /2."));
         }
 
         var peer = tls.RemoteCertificate is X509Certificate2 certificate ? options.Identify(certificate) : null;

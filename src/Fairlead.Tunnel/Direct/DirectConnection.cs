@@ -41,6 +41,9 @@ internal sealed class DirectConnection : IAsyncDisposable
     /// <summary>The gateway's pod at the other end, on the laptop's side; empty where it isn't known.</summary>
     public string Replica { get; init; } = "";
 
+    /// <summary>Whether the gateway at the other end takes flows of datagrams, on the laptop's side.</summary>
+    public bool CarriesDatagrams { get; init; }
+
     /// <summary>Payload bytes of the current data frame that the next read can take without waiting for the network, if any.</summary>
     public bool HasRecord => _records.HasRecord;
 

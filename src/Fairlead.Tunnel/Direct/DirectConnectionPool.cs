@@ -114,6 +114,9 @@ internal sealed partial class DirectConnectionPool(DirectDialer dialer, DirectCa
     /// <summary>Takes back a connection whose flow ended cleanly, or was refused.</summary>
     public void Return(DirectConnection connection) => Offer(new PooledConnection(connection, connection.ReadHeaderAsync(CancellationToken.None).AsTask(), WasIdle: true));
 
+    /// <summary>Takes back a connection on which nothing was opened.</summary>
+    public void ReturnUnused(PooledConnection pooled) => Offer(pooled);
+
     /// <summary>Closes idle connections: the way they go is in doubt.</summary>
     public void Clear()
     {

@@ -10,6 +10,9 @@ internal sealed class DirectDialer(string host, int port, TunnelTls tls, Gateway
     /// <summary>The frames of docs/adr/0001, version 1; a gateway that speaks only others ends the handshake (RFC 7301).</summary>
     public static readonly SslApplicationProtocol Protocol = new("fairlead-flow/1");
 
+    /// <summary>The same, and flows may be of datagrams (<see cref="DirectDatagramFlow"/>). Agreed on for each connection: replicas of one gateway may differ during an update.</summary>
+    public static readonly SslApplicationProtocol WithDatagrams = new("fairlead-flow/2");
+
     public string Where { get; } = $"{(host.Contains(':') ? $"[{host}]" : host)}:{port}";
 
     public TunnelTls Tls => tls;
@@ -27,9 +30,14 @@ internal sealed class DirectDialer(string host, int port, TunnelTls tls, Gateway
             records = new RecordStream(await dialer.ConnectAsync(host, port, deadline.Token));
             stream = new SslStream(records);
             var own = tls.Certificate;
-            await stream.AuthenticateAsClientAsync(tls.ClientOptions(own, Protocol), deadline.Token);
+            await stream.AuthenticateAsClientAsync(tls.ClientOptions(own, WithDatagrams, Protocol), deadline.Token);
             TunnelMetrics.Handshake(started, client: true, failed: false);
-            return new DirectConnection(stream, records, client: true) { LocalCertificate = own, Replica = Link.ReplicaName.Of(stream.RemoteCertificate) };
+            return new DirectConnection(stream, records, client: true)
+            {
+                LocalCertificate = own,
+                Replica = Link.ReplicaName.Of(stream.RemoteCertificate),
+                CarriesDatagrams = stream.NegotiatedApplicationProtocol == WithDatagrams,
+            };
         }
         catch (Exception e)
         {

@@ -170,8 +170,11 @@ internal sealed partial class DirectServerConnection(DirectConnection connection
             return _flow = new DirectFlow(connection);
         }
 
-        public ValueTask<IDatagramFlow> AcceptDatagramsAsync(CancellationToken cancellationToken) =>
-            throw new NotSupportedException("The direct carrier carries TCP.");
+        public async ValueTask<IDatagramFlow> AcceptDatagramsAsync(CancellationToken cancellationToken)
+        {
+            await AnswerAsync(FlowFailure.None, "", cancellationToken);
+            return new DirectDatagramFlow(_flow = new DirectFlow(connection));
+        }
 
         public async ValueTask RefuseAsync(FlowRefusal refusal, CancellationToken cancellationToken)
         {

@@ -13,7 +13,7 @@ internal sealed class HttpDatagramFlow(CapsuleStream capsules, Action reset) : I
     /// <summary>The context id 0, one byte.</summary>
     private const int ContextSize = 1;
 
-    /// <summary>Bytes of capsules that are written together; one datagram more than that is written alone.</summary>
+    /// <summary>Bytes of capsules that are written together; the largest datagram fits.</summary>
     private const int MaxBatch = 64 * 1024;
 
     private readonly byte[] _context = new byte[ContextSize];
@@ -91,7 +91,7 @@ internal sealed class HttpDatagramFlow(CapsuleStream capsules, Action reset) : I
                 await WriteBatchAsync(cancellationToken);
             }
 
-            _batch ??= ArrayPool<byte>.Shared.Rent(Math.Max(length, MaxBatch));
+            _batch ??= ArrayPool<byte>.Shared.Rent(MaxBatch);
             var capsule = _batch.AsSpan(_batched, length);
             new CapsuleHeader(CapsuleType.Datagram, (ulong)(ContextSize + datagram.Length)).WriteFixed(capsule);
             capsule[CapsuleHeader.FixedSize] = 0;

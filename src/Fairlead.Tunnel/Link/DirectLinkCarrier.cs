@@ -9,12 +9,12 @@ using Microsoft.Extensions.Logging;
 namespace Fairlead.Tunnel.Link;
 
 /// <summary>
-/// TCP flows on direct connections to the data port; UDP flows and control on HTTP/2 to the API's port. A node port or a load balancer spreads the
+/// Flows on direct connections to the data port; control, and flows of datagrams that find no place there, on HTTP/2 to the API's port. A node port or a load balancer spreads the
 /// connections over the replicas, and two of them are pinged: when one falls silent, no connection that was idle until then is used any more.
 /// </summary>
 internal sealed class DirectLinkCarrier : ICarrier
 {
-    /// <summary>Control and UDP are little: two, so that the loss of one costs no dial.</summary>
+    /// <summary>This is little: two, so that the loss of one costs no dial.</summary>
     private const int ApiWidth = 2;
 
     private readonly DirectCarrier _direct;
@@ -73,7 +73,18 @@ internal sealed class DirectLinkCarrier : ICarrier
         }
     }
 
-    public ValueTask<FlowOpening<IDatagramFlow>> OpenDatagramsAsync(FlowTarget target, CancellationToken cancellationToken) => _api.OpenDatagramsAsync(target, cancellationToken);
+    public async ValueTask<FlowOpening<IDatagramFlow>> OpenDatagramsAsync(FlowTarget target, CancellationToken cancellationToken)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(Volatile.Read(ref _doubt).Token, cancellationToken);
+        try
+        {
+            return await _direct.OpenDatagramsAsync(target, either.Token) ?? await _api.OpenDatagramsAsync(target, cancellationToken);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return new FlowOpening<IDatagramFlow>(null, new FlowRefusal(FlowFailure.LinkDown, $"A replica of the gateway behind {Where} fell silent."));
+        }
+    }
 
     public async ValueTask DisposeAsync()
     {

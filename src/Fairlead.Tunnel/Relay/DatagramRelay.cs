@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Net.Sockets;
-using System.Runtime.CompilerServices;
 
 namespace Fairlead.Tunnel.Relay;
 
@@ -19,25 +18,6 @@ public interface IDatagramSocket : IAsyncDisposable
 
     /// <summary>As <see cref="IDatagramFlow.HasDatagram"/>.</summary>
     bool HasDatagram { get; }
-}
-
-/// <summary>UDP.</summary>
-public sealed class UdpDatagramSocket(Socket socket) : IDatagramSocket
-{
-    public bool HasDatagram => socket.Available > 0;
-
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
-    public async ValueTask SendAsync(ReadOnlyMemory<byte> datagram, CancellationToken cancellationToken) => await socket.SendAsync(datagram, cancellationToken);
-
-    public ValueTask FlushAsync(CancellationToken cancellationToken) => ValueTask.CompletedTask;
-
-    public ValueTask<int> ReceiveAsync(Memory<byte> buffer, CancellationToken cancellationToken) => socket.ReceiveAsync(buffer, cancellationToken);
-
-    public ValueTask DisposeAsync()
-    {
-        socket.Dispose();
-        return ValueTask.CompletedTask;
-    }
 }
 
 /// <summary>Moves datagrams between one association and its far side until it has been silent for a while.</summary>

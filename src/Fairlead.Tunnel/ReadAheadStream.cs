@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
 
-namespace Fairlead.Tunnel.Http;
+namespace Fairlead.Tunnel;
 
 /// <summary>
 /// Takes as much as there is with one read of the inner stream and hands it up piece by piece. While nothing is buffered and nothing arrives it holds no buffer.

@@ -1,7 +1,6 @@
 using Fairlead.Tunnel;
-using Fairlead.Tunnel.Http;
 
-namespace Fairlead.Tests.Tunnel.Http;
+namespace Fairlead.Tests.Tunnel;
 
 public sealed class ReadAheadStreamTests : IDisposable
 {

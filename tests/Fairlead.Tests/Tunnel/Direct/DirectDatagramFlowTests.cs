@@ -1,0 +1,157 @@
+using System.Net;
+using Fairlead.Contracts.Gateway;
+using Fairlead.Tunnel;
+using Fairlead.Tunnel.Direct;
+
+namespace Fairlead.Tests.Tunnel.Direct;
+
+public sealed class DirectDatagramFlowTests : IAsyncLifetime
+{
+    private static readonly FlowTarget Udp = new(TransportProtocol.Udp, "dns.shop.svc", 53);
+
+    /// <summary>No spares: a test then counts the connections that flows need.</summary>
+    private static readonly DirectCarrierOptions NoSpares = new() { MinSpare = 0, MaxSpare = 0 };
+
+    private TestGateway gateway = null!;
+    private DirectCarrier carrier = null!;
+
+    private static CancellationToken Soon => new CancellationTokenSource(TimeSpan.FromSeconds(20)).Token;
+
+    public async ValueTask InitializeAsync()
+    {
+        gateway = await TestGateway.StartAsync();
+        carrier = new DirectCarrier(gateway.DataEndPoint, gateway.Space.Tls, NoSpares);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await carrier.DisposeAsync();
+        await gateway.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Datagrams_of_all_sizes_come_back_whole_and_in_order()
+    {
+        // More than one batch holds, with an empty one and the largest among them.
+        int[] sizes = [512, 0, 1472, 65507, 1, 65507, .. Enumerable.Range(0, 300).Select(i => i * 7)];
+        await using var flow = await OpenAsync();
+        foreach (var size in sizes)
+        {
+            await flow.SendAsync(Numbered(size), Soon);
+        }
+
+        await flow.FlushAsync(Soon);
+        var buffer = new byte[65535];
+        foreach (var size in sizes)
+        {
+            buffer[..await flow.ReceiveAsync(buffer, Soon)].ShouldBe(Numbered(size));
+        }
+
+        flow.HasDatagram.ShouldBeFalse();
+
+        static byte[] Numbered(int size) => [.. Enumerable.Range(size, size).Select(i => (byte)i)];
+    }
+
+    [Fact]
+    public async Task Datagram_larger_than_udp_allows_is_refused_here()
+    {
+        await using var flow = await OpenAsync();
+        await Should.ThrowAsync<ArgumentException>(async () => await flow.SendAsync(new byte[65508], Soon));
+    }
+
+    [Fact]
+    public async Task Datagram_larger_than_the_buffer_is_dropped_and_the_next_one_received()
+    {
+        await using var flow = await OpenAsync();
+        await flow.SendAsync(new byte[200], Soon);
+        await flow.SendAsync(new byte[20], Soon);
+        await flow.FlushAsync(Soon);
+        (await flow.ReceiveAsync(new byte[100], Soon)).ShouldBe(20);
+    }
+
+    [Fact]
+    public async Task Reason_arrives_after_what_was_sent_and_the_connection_carries_the_next_flow()
+    {
+        gateway.Handler = async (incoming, token) =>
+        {
+            await using var far = await incoming.AcceptDatagramsAsync(token);
+            await far.SendAsync(new byte[5], token);
+            await far.AbortAsync(new FlowRefusal(FlowFailure.ConnectionRefused, "port unreachable"), token);
+        };
+        for (var i = 0; i < 3; i++)
+        {
+            await using var flow = await OpenAsync();
+            var buffer = new byte[100];
+            (await flow.ReceiveAsync(buffer, Soon)).ShouldBe(5);
+            var ended = await Should.ThrowAsync<FlowAbortedException>(async () => await flow.ReceiveAsync(buffer, Soon));
+            (ended.Failure, ended.Message).ShouldBe((FlowFailure.ConnectionRefused, "port unreachable"));
+
+            // Lost, as there is nobody any more.
+            await flow.SendAsync(new byte[1], Soon);
+            await flow.FlushAsync(Soon);
+        }
+    }
+
+    [Fact]
+    public async Task End_without_a_reason_is_an_end_at_both_ends()
+    {
+        var over = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
+        gateway.Handler = async (incoming, token) =>
+        {
+            await using var far = await incoming.AcceptDatagramsAsync(token);
+            over.TrySetResult(await far.ReceiveAsync(new byte[100], token));
+        };
+        await (await OpenAsync()).DisposeAsync();
+        (await over.Task.WaitAsync(Soon)).ShouldBe(-1);
+
+        gateway.Handler = async (incoming, token) => await (await incoming.AcceptDatagramsAsync(token)).DisposeAsync();
+        await using var flow = await OpenAsync();
+        (await flow.ReceiveAsync(new byte[100], Soon)).ShouldBe(-1);
+    }
+
+    [Fact]
+    public async Task Refusal_is_the_gateways()
+    {
+        gateway.Handler = async (incoming, token) => await incoming.RefuseAsync(new FlowRefusal(FlowFailure.Denied, "not granted"), token);
+        (await carrier.OpenDatagramsAsync(Udp, Soon)).ShouldBe(new FlowOpening<IDatagramFlow>(null, new FlowRefusal(FlowFailure.Denied, "not granted")));
+    }
+
+    [Fact]
+    public async Task Flows_beyond_the_bound_go_another_way_until_one_ends()
+    {
+        var flows = new List<IDatagramFlow>();
+        for (var i = 0; i < DirectCarrier.MaxDatagramFlows; i++)
+        {
+            flows.Add(await OpenAsync());
+        }
+
+        (await carrier.OpenDatagramsAsync(Udp, Soon)).ShouldBeNull();
+        await flows[0].DisposeAsync();
+        flows[0] = await OpenAsync();
+        foreach (var flow in flows)
+        {
+            await flow.DisposeAsync();
+        }
+    }
+
+    [Theory]
+    [InlineData("FFFE")]
+    [InlineData("FFFF")]
+    [InlineData("00")]
+    [InlineData("000501")]
+    public async Task Bytes_that_are_no_datagrams_break_the_flow(string bytes)
+    {
+        gateway.Handler = async (incoming, token) =>
+        {
+            // Of the same connection, as a stream.
+            await using var far = await incoming.AcceptAsync(token);
+            await far.WriteAsync(Convert.FromHexString(bytes), token);
+            await far.CompleteWritesAsync(token);
+            await far.ReadAsync(new byte[1], token);
+        };
+        await using var flow = await OpenAsync();
+        (await Should.ThrowAsync<FlowAbortedException>(async () => await flow.ReceiveAsync(new byte[100], Soon))).Failure.ShouldBe(FlowFailure.ProtocolError);
+    }
+
+    private async Task<IDatagramFlow> OpenAsync() => (await carrier.OpenDatagramsAsync(Udp, Soon)).ShouldNotBeNull().Flow.ShouldNotBeNull();
+}
