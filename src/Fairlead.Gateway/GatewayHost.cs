@@ -100,6 +100,8 @@ internal sealed partial class GatewayHost : IAsyncDisposable
             new DirectCarrierServerOptions
             {
                 EndPoint = new IPEndPoint(options.Address, options.DataPort),
+                AlsoLoopback = !IPAddress.IsLoopback(options.Address) && !options.Address.Equals(IPAddress.Any) && !options.Address.Equals(IPAddress.IPv6Any),
+                Unavailable = NotReady,
                 Certificate = () => server.Current,
                 Identify = certificates.Identify,
                 ServeExit = (certificate, exit, token) => certificates.IdentifyAgent(certificate) is { } pod ? exits.ServeAsync(pod, exit, token) : Task.CompletedTask,

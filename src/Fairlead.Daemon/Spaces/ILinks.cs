@@ -34,6 +34,7 @@ internal sealed class TunnelLinks(ILoggerFactory loggers, ICompanions companions
             Pods = record.Cluster is { } cluster ? new CompanionPods(companions, record.Owner, cluster) : null,
             PodNames = record.Pods?.Names ?? [],
             PodPort = record.Pods?.ApiPort ?? TunnelLinkOptions.DefaultPodPort,
+            PodDataPort = record.Pods?.DataPort ?? TunnelLinkOptions.DefaultPodDataPort,
         },
         loggers.CreateLogger<TunnelLink>(),
         time), companions);

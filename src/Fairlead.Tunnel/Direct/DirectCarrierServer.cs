@@ -6,12 +6,16 @@ using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using Fairlead.Tunnel.Dial;
 using Fairlead.Tunnel.Exit;
+using Fairlead.Tunnel.Mux;
 using Fairlead.Tunnel.Tls;
 using Microsoft.Extensions.Logging;
 
 namespace Fairlead.Tunnel.Direct;
 
-/// <summary>The gateway's end of the direct carrier: accepts mutual-TLS connections and hands each flow on them to the handler.</summary>
+/// <summary>
+/// The gateway's data port: accepts mutual-TLS connections, of one flow at a time (<see cref="DirectServerConnection"/>) or shared by many
+/// (<see cref="MuxServerConnection"/>), and hands each flow on them to the handler.
+/// </summary>
 public sealed partial class DirectCarrierServer(DirectCarrierServerOptions options, IFlowHandler handler, ILogger<DirectCarrierServer> logger, TimeProvider? time = null) : IAsyncDisposable
 {
     /// <summary>After a denial: how long the client may take to read it.</summary>
@@ -22,14 +26,17 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
 
     private static readonly TimeSpan SweepInterval = TimeSpan.FromSeconds(15);
 
+    /// <summary>What laptops speak, the best first.</summary>
+    private static readonly SslApplicationProtocol[] OfLaptops = [DirectDialer.WithDatagrams, DirectDialer.Protocol, MuxConnection.Protocol];
+
     private readonly TimeProvider _time = time ?? TimeProvider.System;
     private readonly CancellationTokenSource _stop = new();
-    private readonly ConcurrentDictionary<DirectServerConnection, Task> _connections = new();
+    private readonly ConcurrentDictionary<IServerConnection, Task> _connections = new();
     private readonly StrangerLimit _handshakes = new(options.MaxHandshakes);
     private int _sockets;
     private int _disposed;
     private volatile bool _draining;
-    private Socket? _listener;
+    private readonly List<Socket> _listeners = [];
     private Task _accepting = Task.CompletedTask;
     private ITimer? _sweep;
 
@@ -41,27 +48,22 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
 
     internal bool Draining => _draining;
 
+    /// <summary>Why flows should be opened at another replica; null while they are welcome.</summary>
+    internal string? Unavailable => _draining ? "This gateway is going away." : options.Unavailable?.Invoke();
+
     internal TimeProvider Time => _time;
 
     /// <summary>Binds and begins to accept.</summary>
     /// <exception cref="SocketException">The endpoint can't be bound.</exception>
     public void Start()
     {
-        var listener = new Socket(options.EndPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
-        try
+        EndPoint = Listen(options.EndPoint);
+        if (options.AlsoLoopback)
         {
-            listener.Bind(options.EndPoint);
-            listener.Listen(4096);
-        }
-        catch
-        {
-            listener.Dispose();
-            throw;
+            Listen(new IPEndPoint(IPAddress.Loopback, EndPoint.Port));
         }
 
-        _listener = listener;
-        EndPoint = (IPEndPoint)listener.LocalEndPoint!;
-        _accepting = Task.Run(() => AcceptAsync(listener));
+        _accepting = Task.WhenAll(_listeners.Select(listener => Task.Run(() => AcceptAsync(listener))));
         _sweep = _time.CreateTimer(_ => CloseIdle(options.IdleTimeout), null, SweepInterval, SweepInterval);
     }
 
@@ -99,7 +101,7 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
 
         _draining = true;
         await _stop.CancelAsync();
-        _listener?.Dispose();
+        _listeners.ForEach(listener => listener.Dispose());
         if (_sweep is not null)
         {
             await _sweep.DisposeAsync();
@@ -115,6 +117,15 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
         }
 
         _stop.Dispose();
+    }
+
+    private IPEndPoint Listen(IPEndPoint endPoint)
+    {
+        var listener = new Socket(endPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        _listeners.Add(listener);
+        listener.Bind(endPoint);
+        listener.Listen(4096);
+        return (IPEndPoint)listener.LocalEndPoint!;
     }
 
     private int AbortAll(Predicate<PeerIdentity> match, FlowFailure failure, string message)
@@ -227,7 +238,7 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
     }
 
     /// <returns>A laptop's connection, or an agent's; neither where there is none.</returns>
-    private async Task<(DirectServerConnection? Laptop, SslStream? Agent)> HandshakeAsync(Socket socket)
+    private async Task<(IServerConnection? Laptop, SslStream? Agent)> HandshakeAsync(Socket socket)
     {
         var started = TunnelMetrics.Now;
         var remote = socket.RemoteEndPoint;
@@ -246,7 +257,7 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
                     EnabledSslProtocols = SslProtocols.Tls13,
                     ServerCertificateContext = options.Certificate(),
                     ClientCertificateRequired = true,
-                    ApplicationProtocols = [.. options.ServeExit is null ? [] : new[] { ExitProtocol.Alpn }, DirectDialer.WithDatagrams, DirectDialer.Protocol],
+                    ApplicationProtocols = [.. options.ServeExit is null ? [] : new[] { ExitProtocol.Alpn }, .. OfLaptops],
                     CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
                     // Only that there is one: who it is, is judged below, where a denial can be told to the client.
                     RemoteCertificateValidationCallback = static (_, certificate, _, _) => certificate is not null,
@@ -258,15 +269,19 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
                 return (null, tls);
             }
 
-            var connection = new DirectConnection(tls, records, client: false);
+            var shared = tls.NegotiatedApplicationProtocol == MuxConnection.Protocol;
             var (peer, refusal) = Judge(tls);
             if (refusal is null)
             {
-                return (new DirectServerConnection(connection, peer!, this, handler, logger), null);
+                return shared
+                    ? (new MuxServerConnection(new MuxConnection(tls, records, client: false), remote, peer!, this, handler, logger), null)
+                    : (new DirectServerConnection(new DirectConnection(tls, records, socket, client: false), peer!, this, handler, logger), null);
             }
 
             LogDenied(remote, refusal.Message);
-            await FarewellAsync(connection, socket, refusal);
+            await FarewellAsync(tls, socket, shared
+                ? MuxFrames.Outcome(MuxFrameType.Abort, 0, refusal.Failure, refusal.Message)
+                : FrameCodec.Outcome(FrameType.Abort, refusal.Failure, refusal.Message));
             return default;
         }
         catch (Exception e) when (e is OperationCanceledException || DirectConnection.IsConnectionFailure(e))
@@ -298,9 +313,9 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
             return (null, new FlowRefusal(FlowFailure.Draining, "This gateway is going away."));
         }
 
-        if (tls.NegotiatedApplicationProtocol != DirectDialer.WithDatagrams && tls.NegotiatedApplicationProtocol != DirectDialer.Protocol)
+        if (!OfLaptops.Contains(tls.NegotiatedApplicationProtocol))
         {
-            return (null, new FlowRefusal(FlowFailure.ProtocolError, "This gateway speaks fairlead-flow/1 and /2."));
+            return (null, new FlowRefusal(FlowFailure.ProtocolError, $"This gateway speaks {string.Join(", ", OfLaptops)}."));
         }
 
         var peer = tls.RemoteCertificate is X509Certificate2 certificate ? options.Identify(certificate) : null;
@@ -308,12 +323,12 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
     }
 
     /// <summary>Says why, and gives the client time to read it: a reset at once might overtake it.</summary>
-    private static async Task FarewellAsync(DirectConnection connection, Socket socket, FlowRefusal refusal)
+    private static async Task FarewellAsync(SslStream tls, Socket socket, byte[] frame)
     {
         using var patience = new CancellationTokenSource(FarewellTimeout);
         try
         {
-            await connection.WriteAsync(FrameCodec.Outcome(FrameType.Abort, refusal.Failure, refusal.Message), patience.Token);
+            await tls.WriteAsync(frame, patience.Token);
             socket.Shutdown(SocketShutdown.Send);
             var scrap = new byte[1024];
             while (await socket.ReceiveAsync(scrap, patience.Token) > 0)
@@ -326,7 +341,7 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
         }
         finally
         {
-            await connection.DisposeAsync();
+            await tls.DisposeAsync();
         }
     }
 

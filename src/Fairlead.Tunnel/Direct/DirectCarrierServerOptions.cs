@@ -11,6 +11,12 @@ public sealed record DirectCarrierServerOptions
     /// <summary>Port 0 lets the kernel choose: see <see cref="DirectCarrierServer.EndPoint"/>.</summary>
     public required IPEndPoint EndPoint { get; init; }
 
+    /// <summary>Also on the loopback address, same port: nodes dial that of a pod for a port-forward (as containerd's and CRI-O's streaming servers do).</summary>
+    public bool AlsoLoopback { get; init; }
+
+    /// <summary>Why flows should be opened at another replica, told to those who ping a shared connection; null while they are welcome.</summary>
+    public Func<string?>? Unavailable { get; init; }
+
     /// <summary>The current server certificate with its chain; asked for each connection, so that it may be renewed.</summary>
     public required Func<SslStreamCertificateContext> Certificate { get; init; }
 

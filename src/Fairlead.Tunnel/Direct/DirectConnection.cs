@@ -10,12 +10,13 @@ namespace Fairlead.Tunnel.Direct;
 
 /// <summary>
 /// One mutual-TLS connection of the direct carrier as frames, the same at both ends. One reader and one writer at a time;
-/// <see cref="Abort"/> may be called at any time by anybody. Owns the socket.
+/// <see cref="Abort"/> may be called at any time by anybody. Owns them all.
 /// </summary>
 internal sealed class DirectConnection : IAsyncDisposable
 {
     private readonly SslStream _tls;
     private readonly RecordStream _records;
+    private readonly Socket _socket;
     private readonly byte[] _header = new byte[FrameHeader.Size];
     private int _writing;
     private readonly bool _client;
@@ -23,14 +24,16 @@ internal sealed class DirectConnection : IAsyncDisposable
     private int _disposed;
 
     /// <param name="tls">Authenticated, over <paramref name="records"/>.</param>
+    /// <param name="records">Over <paramref name="socket"/>.</param>
     /// <param name="client">Which end this is, for the metrics.</param>
-    public DirectConnection(SslStream tls, RecordStream records, bool client)
+    public DirectConnection(SslStream tls, RecordStream records, Socket socket, bool client)
     {
         _client = client;
         TunnelMetrics.Connections(1, client);
         _tls = tls;
         _records = records;
-        RemoteEndPoint = records.Socket.RemoteEndPoint;
+        _socket = socket;
+        RemoteEndPoint = socket.RemoteEndPoint;
     }
 
     public EndPoint? RemoteEndPoint { get; }
@@ -96,7 +99,7 @@ internal sealed class DirectConnection : IAsyncDisposable
     }
 
     /// <summary>FIN after what was written; reading goes on.</summary>
-    public void EndWrites() => _records.Socket.Shutdown(SocketShutdown.Send);
+    public void EndWrites() => _socket.Shutdown(SocketShutdown.Send);
 
     /// <param name="frame">Header and payload.</param>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
@@ -148,7 +151,7 @@ internal sealed class DirectConnection : IAsyncDisposable
             }
         }
 
-        Reset(_records.Socket);
+        Reset(_socket);
     }
 
     /// <summary>Ends a connection that carries no flow: the peer sees a plain end.</summary>
@@ -156,7 +159,7 @@ internal sealed class DirectConnection : IAsyncDisposable
     {
         if (Interlocked.Exchange(ref _closed, 1) == 0)
         {
-            _records.Socket.Dispose();
+            _socket.Dispose();
         }
     }
 

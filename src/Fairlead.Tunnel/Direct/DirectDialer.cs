@@ -27,12 +27,13 @@ internal sealed class DirectDialer(string host, int port, TunnelTls tls, Gateway
         var started = TunnelMetrics.Now;
         try
         {
-            records = new RecordStream(await dialer.ConnectAsync(host, port, deadline.Token));
+            var socket = await dialer.ConnectAsync(host, port, deadline.Token);
+            records = new RecordStream(socket);
             stream = new SslStream(records);
             var own = tls.Certificate;
             await stream.AuthenticateAsClientAsync(tls.ClientOptions(own, WithDatagrams, Protocol), deadline.Token);
             TunnelMetrics.Handshake(started, client: true, failed: false);
-            return new DirectConnection(stream, records, client: true)
+            return new DirectConnection(stream, records, socket, client: true)
             {
                 LocalCertificate = own,
                 Replica = Link.ReplicaName.Of(stream.RemoteCertificate),

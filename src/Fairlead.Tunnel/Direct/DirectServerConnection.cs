@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 namespace Fairlead.Tunnel.Direct;
 
 /// <summary>One accepted connection: flows one after another, pings between them.</summary>
-internal sealed partial class DirectServerConnection(DirectConnection connection, PeerIdentity peer, DirectCarrierServer server, IFlowHandler handler, ILogger logger) : IAsyncDisposable
+internal sealed partial class DirectServerConnection(DirectConnection connection, PeerIdentity peer, DirectCarrierServer server, IFlowHandler handler, ILogger logger) : IServerConnection
 {
     private const int Busy = 0;
     private const int Idle = 1;
@@ -23,7 +23,6 @@ internal sealed partial class DirectServerConnection(DirectConnection connection
 
     public PeerIdentity Peer => peer;
 
-    /// <summary>Until the connection ends; a peer's fault is logged, not thrown.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         try

@@ -6,17 +6,21 @@ using System.Runtime.CompilerServices;
 namespace Fairlead.Tunnel.Direct;
 
 /// <summary>
-/// The socket beneath an <see cref="System.Net.Security.SslStream"/>, made for bulk: <c>SslStream</c> reads and writes one TLS record of
+/// What is beneath an <see cref="System.Net.Security.SslStream"/>, made for bulk: <c>SslStream</c> reads and writes one TLS record of
 /// 16 KiB at a time, this reads many with one system call and hands them up one by one, and gathers many for one write. While nothing is
-/// buffered and nothing arrives it holds no buffer. Owns the socket. One read and one write at a time.
+/// buffered and nothing arrives it holds no buffer. Owns the socket or the stream. One read and one write at a time.
 /// </summary>
-internal sealed class RecordStream(Socket socket) : DuplexStream
+internal sealed class RecordStream : DuplexStream
 {
     /// <summary>RFC 8446 §5.1: type, version, length.</summary>
     private const int RecordHeader = 5;
 
     private const int SmallestBuffer = 16 * 1024;
     private const int LargestBuffer = 256 * 1024;
+
+    // One of them.
+    private readonly Socket? _socket;
+    private readonly Stream? _stream;
 
     private byte[]? _in;
     private int _inStart;
@@ -31,7 +35,10 @@ internal sealed class RecordStream(Socket socket) : DuplexStream
     private int _outCount;
     private bool _gathering;
 
-    public Socket Socket => socket;
+    public RecordStream(Socket socket) => _socket = socket;
+
+    /// <param name="stream">A connection that somebody else made; a read of no bytes may return at once.</param>
+    public RecordStream(Stream stream) => _stream = stream;
 
     /// <summary>Whether a whole TLS record is buffered, so that the next read above completes at once.</summary>
     public bool HasRecord => _recordLeft == 0 && _inEnd - _inStart >= RecordHeader && _inEnd - _inStart >= RecordLength();
@@ -116,18 +123,22 @@ internal sealed class RecordStream(Socket socket) : DuplexStream
         if (disposing)
         {
             // Buffers are left to the collector: an operation that is being torn down may still use them.
-            socket.Dispose();
+            _socket?.Dispose();
+            _stream?.Dispose();
         }
 
         base.Dispose(disposing);
     }
+
+    private ValueTask<int> ReceiveAsync(Memory<byte> buffer, CancellationToken cancellationToken) =>
+        _socket is not null ? _socket.ReceiveAsync(buffer, SocketFlags.None, cancellationToken) : _stream!.ReadAsync(buffer, cancellationToken);
 
     private int RecordLength() => RecordHeader + BinaryPrimitives.ReadUInt16BigEndian(_in.AsSpan(_inStart + 3));
 
     /// <summary>Until there is something to receive; holds no buffer if that takes time.</summary>
     private ValueTask<int> WaitAsync(CancellationToken cancellationToken)
     {
-        var readable = socket.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None, cancellationToken);
+        var readable = ReceiveAsync(Memory<byte>.Empty, cancellationToken);
         if (!readable.IsCompleted && _in is not null && _inStart == _inEnd)
         {
             ArrayPool<byte>.Shared.Return(_in);
@@ -169,7 +180,7 @@ internal sealed class RecordStream(Socket socket) : DuplexStream
         _inEnd = kept;
         while (_inEnd < atLeast)
         {
-            var count = await socket.ReceiveAsync(_in.AsMemory(_inEnd), SocketFlags.None, cancellationToken);
+            var count = await ReceiveAsync(_in.AsMemory(_inEnd), cancellationToken);
             if (count == 0)
             {
                 return false;
@@ -200,9 +211,15 @@ internal sealed class RecordStream(Socket socket) : DuplexStream
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     private async ValueTask SendAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken)
     {
+        if (_socket is null)
+        {
+            await _stream!.WriteAsync(buffer, cancellationToken);
+            return;
+        }
+
         while (!buffer.IsEmpty)
         {
-            var sent = await socket.SendAsync(buffer, SocketFlags.None, cancellationToken);
+            var sent = await _socket.SendAsync(buffer, SocketFlags.None, cancellationToken);
             buffer = buffer[sent..];
         }
     }

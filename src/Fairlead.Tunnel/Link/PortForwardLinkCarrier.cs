@@ -1,52 +1,73 @@
 using Fairlead.Contracts.Errors;
 using Fairlead.Tunnel.Http;
+using Fairlead.Tunnel.Mux;
 using Fairlead.Tunnel.Tls;
 using Microsoft.Extensions.Logging;
 
 namespace Fairlead.Tunnel.Link;
 
 /// <summary>
-/// Everything on HTTP/2 inside our own TLS inside port-forwards through the cluster's API server, each a connection of its own: forwards that share one
-/// have no flow control between them. The connections last, and flows end inside them: a forward whose far side closes first costs a second.
+/// Everything inside our own TLS inside port-forwards through the cluster's API server, each a connection of its own: forwards that share one have no flow
+/// control between them. The connections last, and flows end inside them: a forward whose far side closes first costs a second. TCP flows share
+/// connections to the pods' data port; all else, and TCP where a gateway of the previous version has no such connections, goes over HTTP/2.
 /// </summary>
-internal sealed class PortForwardLinkCarrier : ICarrier
+internal sealed partial class PortForwardLinkCarrier : ICarrier
 {
     /// <summary>Two to each of two replicas.</summary>
     private const int Width = 4;
 
+    /// <summary>Control and UDP are little: two, so that the loss of one costs no dial.</summary>
+    private const int ApiWidth = 2;
+
+    private static readonly TimeSpan FlowsPatience = TimeSpan.FromSeconds(10);
+
+    /// <summary>Between attempts at the first shared connection: a gateway of the previous version never has one, a new one soon.</summary>
+    private static readonly TimeSpan FlowsPause = TimeSpan.FromSeconds(10);
+
     private readonly IPodDialer _dialer;
-    private readonly int _port;
-    private readonly HttpLanes _lanes;
+    private readonly HttpLanes _api;
+    private readonly MuxLanes _flows;
+    private readonly ILogger _logger;
+    private readonly CancellationTokenSource _stop = new();
+    private Task _keeping = Task.CompletedTask;
+    private long _notBefore;
     private readonly Dictionary<string, long> _lastDial = [];
     private readonly TimeProvider _time;
     private volatile IReadOnlyList<string> _pods;
     private volatile string _through = "the cluster's API server";
 
     /// <param name="pods">Of the gateway, as far as they are known.</param>
-    /// <param name="port">The pods' port of the API.</param>
-    public PortForwardLinkCarrier(IPodDialer dialer, IReadOnlyList<string> pods, int port, TunnelTls tls, ILogger logger, TimeProvider time)
+    /// <param name="apiPort">The pods' port of the API.</param>
+    /// <param name="dataPort">The pods' port of flows.</param>
+    public PortForwardLinkCarrier(IPodDialer dialer, IReadOnlyList<string> pods, int apiPort, int dataPort, TunnelTls tls, ILogger logger, TimeProvider time)
     {
         _dialer = dialer;
         _pods = pods;
-        _port = port;
+        _logger = logger;
         _time = time;
-        _lanes = new HttpLanes(DialAsync, tls, () => Where, Width, logger, time);
+        _api = new HttpLanes((inUse, cancellationToken) => DialAsync(inUse, apiPort, cancellationToken), tls, () => Where, ApiWidth, logger, time);
+        _flows = new MuxLanes((inUse, cancellationToken) => DialAsync(inUse, dataPort, cancellationToken), tls, () => Where, Width, logger, time);
     }
 
     public string Name => CarrierNames.PortForward;
 
     public string Where => _through;
 
-    public IReadOnlyCollection<string> Replicas => _lanes.Replicas;
+    public IReadOnlyCollection<string> Replicas => _api.Replicas;
 
-    public Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) => _lanes.SendAsync(request, cancellationToken);
+    public Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) => _api.SendAsync(request, cancellationToken);
 
-    public Task PingAsync(CancellationToken cancellationToken) => _lanes.PingAsync(cancellationToken);
+    public async Task PingAsync(CancellationToken cancellationToken)
+    {
+        KeepFlows();
+        await _api.PingAsync(cancellationToken);
+    }
 
     public void Expect(IReadOnlyList<string> pods)
     {
         _pods = pods;
-        _lanes.Expect(pods.Count);
+        _api.Expect(pods.Count);
+        _flows.Expect(pods.Count);
     }
 
     public void Warm()
@@ -56,18 +77,51 @@ internal sealed class PortForwardLinkCarrier : ICarrier
 
     public Task QuiesceAsync()
     {
-        _lanes.RetireAll();
+        _api.RetireAll();
+        _flows.RetireAll();
         return Task.CompletedTask;
     }
 
-    public ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, EarlyData? early, CancellationToken cancellationToken) => _lanes.OpenAsync(target, cancellationToken);
+    public ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, EarlyData? early, CancellationToken cancellationToken) =>
+        _flows.Any ? _flows.OpenAsync(target, early, cancellationToken) : _api.OpenAsync(target, cancellationToken);
 
-    public ValueTask<FlowOpening<IDatagramFlow>> OpenDatagramsAsync(FlowTarget target, CancellationToken cancellationToken) => _lanes.OpenDatagramsAsync(target, cancellationToken);
+    public ValueTask<FlowOpening<IDatagramFlow>> OpenDatagramsAsync(FlowTarget target, CancellationToken cancellationToken) => _api.OpenDatagramsAsync(target, cancellationToken);
 
-    public ValueTask DisposeAsync() => _lanes.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await _keeping;
+        await _flows.DisposeAsync();
+        await _api.DisposeAsync();
+        _stop.Dispose();
+    }
+
+    /// <summary>Pings the connections that flows share, and makes them, beside the API's pings: those alone say whether the gateway is there.</summary>
+    private void KeepFlows()
+    {
+        if (_keeping.IsCompleted && !_stop.IsCancellationRequested && (_flows.Any || _time.GetTimestamp() >= _notBefore))
+        {
+            _keeping = Task.Run(KeepFlowsAsync);
+        }
+    }
+
+    private async Task KeepFlowsAsync()
+    {
+        using var patience = new CancellationTokenSource(FlowsPatience, _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, _stop.Token);
+        try
+        {
+            await _flows.PingAsync(either.Token);
+        }
+        catch (Exception e) when (e is CarrierException or OperationCanceledException)
+        {
+            LogNoSharedConnection(e.Message);
+            _notBefore = _time.GetTimestamp() + (long)(FlowsPause.TotalSeconds * _time.TimestampFrequency);
+        }
+    }
 
     /// <summary>To the known pod with the fewest connections; one that doesn't answer is passed over, and in the end the cluster is asked for any.</summary>
-    private async Task<Stream> DialAsync(IReadOnlyList<string> inUse, CancellationToken cancellationToken)
+    private async Task<Stream> DialAsync(IReadOnlyList<string> inUse, int port, CancellationToken cancellationToken)
     {
         FairleadException? first = null;
         foreach (var pod in _pods.OrderBy(pod => inUse.Count(used => used == pod)).ThenBy(pod => _lastDial.GetValueOrDefault(pod)).Append(null))
@@ -80,7 +134,7 @@ internal sealed class PortForwardLinkCarrier : ICarrier
                     _lastDial[pod] = _time.GetTimestamp();
                 }
 
-                var connection = await _dialer.DialAsync(pod, _port, cancellationToken);
+                var connection = await _dialer.DialAsync(pod, port, cancellationToken);
                 _through = connection.Through;
                 return connection.Stream;
             }
@@ -97,4 +151,7 @@ internal sealed class PortForwardLinkCarrier : ICarrier
 
         throw new CarrierException(first!.Error, refused: false, first);
     }
+
+    [LoggerMessage(EventId = 313, Level = LogLevel.Debug, Message = "No connection for flows to share: {Why}")]
+    private partial void LogNoSharedConnection(string why);
 }

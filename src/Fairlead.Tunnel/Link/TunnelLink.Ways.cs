@@ -27,7 +27,7 @@ public sealed partial class TunnelLink
     }
 
     private PortForwardLinkCarrier? MakeLast() =>
-        _options.Pods is { } pods ? new PortForwardLinkCarrier(pods, _options.PodNames, _options.PodPort, _options.Tls, _logger, _time) : null;
+        _options.Pods is { } pods ? new PortForwardLinkCarrier(pods, _options.PodNames, _options.PodPort, _options.PodDataPort, _options.Tls, _logger, _time) : null;
 
     /// <summary>Connects by the first way that answers, and stays until no way of it does.</summary>
     /// <returns>Why there is no link (any more).</returns>

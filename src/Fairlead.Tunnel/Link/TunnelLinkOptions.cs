@@ -44,6 +44,11 @@ public sealed record TunnelLinkOptions
 
     public int PodPort { get; init; } = DefaultPodPort;
 
+    /// <summary>The pods' port of flows, as the manifests have it.</summary>
+    public const int DefaultPodDataPort = 8444;
+
+    public int PodDataPort { get; init; } = DefaultPodDataPort;
+
     /// <summary>From an attempt to the next best way's, unless that attempt failed before (RFC 8305 §5).</summary>
     public TimeSpan HeadStart { get; init; } = TimeSpan.FromMilliseconds(250);
 }

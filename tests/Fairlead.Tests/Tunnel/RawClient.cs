@@ -9,7 +9,7 @@ namespace Fairlead.Tests.Tunnel;
 /// <summary>A client of the data port that sends what it likes.</summary>
 internal static class RawClient
 {
-    public static async Task<SslStream> ConnectAsync(TestGateway gateway, bool withCertificate = true)
+    public static async Task<SslStream> ConnectAsync(TestGateway gateway, bool withCertificate = true, SslApplicationProtocol? protocol = null)
     {
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
         var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
@@ -22,7 +22,7 @@ internal static class RawClient
                 EnabledSslProtocols = SslProtocols.Tls13,
                 RemoteCertificateValidationCallback = (_, certificate, _, _) => certificate is not null,
                 ClientCertificates = withCertificate ? [gateway.Space.Client] : null,
-                ApplicationProtocols = [DirectDialer.Protocol],
+                ApplicationProtocols = [protocol ?? DirectDialer.Protocol],
             },
             patience.Token);
         return tls;

@@ -24,7 +24,7 @@ public sealed class PortForwardLinkCarrierTests : IAsyncLifetime, IPodDialer
     {
         _pods["a"] = await TestGateway.StartAsync(_space, pod: "a");
         _pods["b"] = await TestGateway.StartAsync(_space, pod: "b");
-        _carrier = new PortForwardLinkCarrier(this, ["a", "b"], TunnelLinkOptions.DefaultPodPort, _space.Tls, NullLogger.Instance, TimeProvider.System);
+        _carrier = new PortForwardLinkCarrier(this, ["a", "b"], TunnelLinkOptions.DefaultPodPort, TunnelLinkOptions.DefaultPodDataPort, _space.Tls, NullLogger.Instance, TimeProvider.System);
         _carrier.Expect(["a", "b"]);
     }
 
@@ -181,11 +181,11 @@ public sealed class PortForwardLinkCarrierTests : IAsyncLifetime, IPodDialer
             throw _refusal;
         }
 
-        port.ShouldBe(TunnelLinkOptions.DefaultPodPort);
+        var gateway = _pods[pod ?? "a"];
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
         try
         {
-            await socket.ConnectAsync("127.0.0.1", _pods[pod ?? "a"].ApiPort, cancellationToken);
+            await socket.ConnectAsync("127.0.0.1", port == TunnelLinkOptions.DefaultPodPort ? gateway.ApiPort : gateway.Direct.EndPoint.Port, cancellationToken);
             return new PodConnection(new NetworkStream(socket, ownsSocket: true), "https://api");
         }
         catch (SocketException e)

@@ -1,0 +1,295 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using System.Runtime.CompilerServices;
+using System.Threading.Tasks.Sources;
+using Fairlead.Tunnel.Direct;
+
+namespace Fairlead.Tunnel.Mux;
+
+/// <summary>
+/// A flow on a shared connection, the same at both ends. Bytes that came wait in a pipe, never more than <see cref="Window"/>, because the peer
+/// sends no more than it was given credit for; bytes that go wait in their owner's memory until the connection has taken them.
+/// </summary>
+internal sealed class MuxFlow : IFlow, IValueTaskSource
+{
+    /// <summary>Bytes that may be on their way to a reader who takes none: one flow's throughput is this per round trip, and its memory at most this.</summary>
+    public const int Window = 512 * 1024;
+
+    /// <summary>Credit is given in portions: each is a frame.</summary>
+    private const int CreditPortion = Window / 4;
+
+    private static readonly PipeOptions PipeOptions = new(
+        readerScheduler: PipeScheduler.Inline, writerScheduler: PipeScheduler.Inline, pauseWriterThreshold: 0, resumeWriterThreshold: 0, useSynchronizationContext: false);
+
+    private readonly MuxConnection _connection;
+    private readonly Pipe _in = new(PipeOptions);
+    private ManualResetValueTaskSourceCore<bool> _sent = new() { RunContinuationsAsynchronously = true };
+    private CancellationTokenSource? _gone;
+    private int _mayCome = Window;
+    private int _taken;
+    private volatile bool _allCame;
+    private bool _readsCompleted;
+    private bool _writesCompleted;
+    private volatile bool _aborted;
+    private volatile FlowAbortedException? _failure;
+    private int _disposed;
+
+    public MuxFlow(MuxConnection connection, uint id)
+    {
+        _connection = connection;
+        Id = id;
+    }
+
+    public uint Id { get; }
+
+    /// <summary>The answer to the open, at the laptop's end.</summary>
+    public TaskCompletionSource<FlowRefusal>? Answer { get; init; }
+
+    /// <summary>What may still be sent. Under the connection's lock, as the next two.</summary>
+    public int Credit { get; set; } = Window;
+
+    /// <summary>What its owner wants to send and the connection has not taken.</summary>
+    public ReadOnlyMemory<byte> Waiting { get; set; }
+
+    /// <summary>It has its place in the connection's queue.</summary>
+    public bool Queued { get; set; }
+
+    /// <summary>Cancelled when it is over before its end.</summary>
+    public CancellationToken Gone
+    {
+        get
+        {
+            var gone = new CancellationTokenSource();
+            gone = Interlocked.CompareExchange(ref _gone, gone, null) ?? gone;
+            if (_failure is not null)
+            {
+                gone.Cancel();
+            }
+
+            return gone.Token;
+        }
+    }
+
+    private bool Completed => _readsCompleted && _writesCompleted && _failure is null;
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        if (_readsCompleted)
+        {
+            return 0;
+        }
+
+        ReadResult result;
+        try
+        {
+            ThrowIfAborted();
+            result = await _in.Reader.ReadAsync(cancellationToken);
+        }
+        catch (OperationCanceledException)
+        {
+            Abort(FlowFailure.Reset);
+            throw;
+        }
+
+        if (result.IsCanceled)
+        {
+            _in.Reader.AdvanceTo(result.Buffer.Start);
+            throw Again(_failure!);
+        }
+
+        var count = (int)Math.Min(buffer.Length, result.Buffer.Length);
+        if (count > 0)
+        {
+            var part = result.Buffer.Slice(0, count);
+            part.CopyTo(buffer.Span);
+            _in.Reader.AdvanceTo(part.End);
+            Took(count);
+            return count;
+        }
+
+        _in.Reader.AdvanceTo(result.Buffer.Start);
+        if (result.Buffer.IsEmpty && result.IsCompleted)
+        {
+            // What came before an abort was read first, as from a socket.
+            if (!_allCame)
+            {
+                throw Again(_failure!);
+            }
+
+            _readsCompleted = true;
+        }
+
+        return 0;
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    public async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        if (_writesCompleted)
+        {
+            throw new InvalidOperationException("Writes were completed.");
+        }
+
+        cancellationToken.ThrowIfCancellationRequested();
+        if (buffer.IsEmpty || _connection.TrySend(this, buffer))
+        {
+            return;
+        }
+
+        await using (cancellationToken.UnsafeRegister(static flow => ((MuxFlow)flow!).Abort(FlowFailure.Reset), this))
+        {
+            try
+            {
+                await new ValueTask(this, _sent.Version);
+            }
+            catch (FlowAbortedException) when (cancellationToken.IsCancellationRequested)
+            {
+                throw new OperationCanceledException(cancellationToken);
+            }
+        }
+    }
+
+    public ValueTask CompleteWritesAsync(CancellationToken cancellationToken = default)
+    {
+        if (!_writesCompleted)
+        {
+            _connection.SendFin(this);
+            _writesCompleted = true;
+        }
+
+        return ValueTask.CompletedTask;
+    }
+
+    public void Abort(FlowFailure failure)
+    {
+        var reason = new FlowAbortedException(failure, "The flow was reset here.");
+        if (Fail(reason))
+        {
+            _aborted = true;
+            _connection.SendAbort(this, failure, "The other end reset the flow.");
+            _in.Reader.CancelPendingRead();
+        }
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _disposed, 1) == 0)
+        {
+            if (Completed)
+            {
+                _in.Reader.Complete();
+                _connection.Forget(this);
+            }
+            else
+            {
+                // Its buffers are left to the collector: who reads or delivers at this moment may still use them.
+                Abort(FlowFailure.Reset);
+            }
+        }
+
+        return ValueTask.CompletedTask;
+    }
+
+    /// <summary>Bytes for the reader, who hears of them at <see cref="Deliver"/>. Called by the connection's reader only, as the next three.</summary>
+    /// <returns>False when the peer sends more than it may.</returns>
+    public bool Receive(ReadOnlySpan<byte> data)
+    {
+        if (_allCame || Interlocked.Add(ref _mayCome, -data.Length) < 0)
+        {
+            return false;
+        }
+
+        data.CopyTo(_in.Writer.GetSpan(data.Length));
+        _in.Writer.Advance(data.Length);
+        return true;
+    }
+
+    /// <summary>The reader goes on, here and now, with what was received.</summary>
+    public void Deliver()
+    {
+        var flushing = _in.Writer.FlushAsync(CancellationToken.None);
+        if (!flushing.IsCompletedSuccessfully)
+        {
+            throw new InvalidOperationException("A pipe without a threshold made its writer wait.");
+        }
+    }
+
+    /// <summary>The peer completed its writes.</summary>
+    public void End()
+    {
+        _allCame = true;
+        _in.Writer.Complete();
+    }
+
+    /// <summary>The peer or the connection ended it.</summary>
+    public void End(FlowAbortedException reason)
+    {
+        Fail(reason);
+        _in.Writer.Complete();
+    }
+
+    /// <summary>All that waited was taken. Under the connection's lock.</summary>
+    public void Sent() => _sent.SetResult(true);
+
+    /// <summary>Under the connection's lock, before it waits.</summary>
+    public void BeginWait(ReadOnlyMemory<byte> rest)
+    {
+        _sent.Reset();
+        Waiting = rest;
+    }
+
+    public void ThrowIfFailed()
+    {
+        if (_failure is { } failure)
+        {
+            throw Again(failure);
+        }
+    }
+
+    void IValueTaskSource.GetResult(short token) => _sent.GetResult(token);
+
+    ValueTaskSourceStatus IValueTaskSource.GetStatus(short token) => _sent.GetStatus(token);
+
+    void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+        _sent.OnCompleted(continuation, state, token, flags);
+
+    private static FlowAbortedException Again(FlowAbortedException failure) => new(failure.Failure, failure.Message, failure);
+
+    private void ThrowIfAborted()
+    {
+        if (_aborted)
+        {
+            throw Again(_failure!);
+        }
+    }
+
+    /// <returns>False when it had failed before, or is complete.</returns>
+    private bool Fail(FlowAbortedException reason)
+    {
+        if (Completed || Interlocked.CompareExchange(ref _failure, reason, null) is not null)
+        {
+            return false;
+        }
+
+        _connection.DropWaiting(this, reason);
+        Volatile.Read(ref _gone)?.Cancel();
+        Answer?.TrySetResult(new FlowRefusal(reason.Failure, reason.Message));
+        return true;
+    }
+
+    /// <summary>The reader took so many bytes: the peer may send as many again, unless it sends no more.</summary>
+    private void Took(int count)
+    {
+        _taken += count;
+        if (_taken >= CreditPortion && !_allCame)
+        {
+            Interlocked.Add(ref _mayCome, _taken);
+            _connection.SendCredit(this, _taken);
+            _taken = 0;
+        }
+    }
+
+    /// <summary>Under the connection's lock: whoever waits for room hears why there is none.</summary>
+    public void WaitFailed(FlowAbortedException reason) => _sent.SetException(Again(reason));
+}
