@@ -32,6 +32,9 @@ internal sealed class MuxConnection : IAsyncDisposable
     /// <summary>Answers to a peer that asks and does not read. Frames that are not data are bounded by what was read, not by room.</summary>
     private const int MaxPending = 1024 * 1024;
 
+    /// <summary>What all windows of a connection may grow by: their memory where every reader stops at once.</summary>
+    private const int MaxGrowth = 16 * 1024 * 1024;
+
     private const int SmallestRead = 16 * 1024;
     private const int LargestRead = 128 * 1024;
 
@@ -47,6 +50,7 @@ internal sealed class MuxConnection : IAsyncDisposable
     private FlowAbortedException? _closed;
     private uint _newest;
     private long _bytes;
+    private int _growth = MaxGrowth;
 
     // The reader's own.
     private readonly List<MuxFlow> _received = [];
@@ -235,6 +239,21 @@ internal sealed class MuxConnection : IAsyncDisposable
         BinaryPrimitives.WriteInt32BigEndian(frame[MuxHeader.Size..], count);
         Send(frame);
     }
+
+    /// <returns>Whether a window may be larger by so many bytes.</returns>
+    public bool TryGrow(int count)
+    {
+        if (Interlocked.Add(ref _growth, -count) >= 0)
+        {
+            return true;
+        }
+
+        Interlocked.Add(ref _growth, count);
+        return false;
+    }
+
+    /// <summary>A window that had grown so much is gone.</summary>
+    public void Shrink(int count) => Interlocked.Add(ref _growth, count);
 
     /// <summary>Tells the peer, unless the flow is over there already.</summary>
     public void SendAbort(MuxFlow flow, FlowFailure failure, string message)
@@ -483,7 +502,7 @@ internal sealed class MuxConnection : IAsyncDisposable
                 return;
             }
 
-            if (count is <= 0 or > MuxFlow.Window || flow.Credit + count > MuxFlow.Window)
+            if (count is <= 0 or > MuxFlow.LargestWindow || flow.Credit + count > MuxFlow.LargestWindow)
             {
                 throw new FlowAbortedException(FlowFailure.ProtocolError, "The peer gave more credit than there is.");
             }

@@ -7,16 +7,17 @@ using Fairlead.Tunnel.Direct;
 namespace Fairlead.Tunnel.Mux;
 
 /// <summary>
-/// A flow on a shared connection, the same at both ends. Bytes that came wait in a pipe, never more than <see cref="Window"/>, because the peer
-/// sends no more than it was given credit for; bytes that go wait in their owner's memory until the connection has taken them.
+/// A flow on a shared connection, the same at both ends. Bytes that came wait in a pipe, never more than its window, because the peer sends no more
+/// than it was given credit for; the window of a flow whose reader keeps up grows. Bytes that go wait in their owner's memory until the connection
+/// has taken them.
 /// </summary>
 internal sealed class MuxFlow : IFlow, IValueTaskSource
 {
-    /// <summary>Bytes that may be on their way to a reader who takes none: one flow's throughput is this per round trip, and its memory at most this.</summary>
-    public const int Window = 512 * 1024;
+    /// <summary>Bytes that may be on their way to a reader who takes none, at first: throughput is this per round trip.</summary>
+    public const int Window = 256 * 1024;
 
-    /// <summary>Credit is given in portions: each is a frame.</summary>
-    private const int CreditPortion = Window / 4;
+    /// <summary>As far as it grows: 1 Gbit/s at 32 ms.</summary>
+    public const int LargestWindow = 4 * 1024 * 1024;
 
     private static readonly PipeOptions PipeOptions = new(
         readerScheduler: PipeScheduler.Inline, writerScheduler: PipeScheduler.Inline, pauseWriterThreshold: 0, resumeWriterThreshold: 0, useSynchronizationContext: false);
@@ -25,6 +26,7 @@ internal sealed class MuxFlow : IFlow, IValueTaskSource
     private readonly Pipe _in = new(PipeOptions);
     private ManualResetValueTaskSourceCore<bool> _sent = new() { RunContinuationsAsynchronously = true };
     private CancellationTokenSource? _gone;
+    private int _window = Window;
     private int _mayCome = Window;
     private int _taken;
     private volatile bool _allCame;
@@ -103,8 +105,9 @@ internal sealed class MuxFlow : IFlow, IValueTaskSource
         {
             var part = result.Buffer.Slice(0, count);
             part.CopyTo(buffer.Span);
+            var all = count == result.Buffer.Length;
             _in.Reader.AdvanceTo(part.End);
-            Took(count);
+            Took(count, all);
             return count;
         }
 
@@ -176,6 +179,7 @@ internal sealed class MuxFlow : IFlow, IValueTaskSource
     {
         if (Interlocked.Exchange(ref _disposed, 1) == 0)
         {
+            _connection.Shrink(_window - Window);
             if (Completed)
             {
                 _in.Reader.Complete();
@@ -278,16 +282,25 @@ internal sealed class MuxFlow : IFlow, IValueTaskSource
         return true;
     }
 
-    /// <summary>The reader took so many bytes: the peer may send as many again, unless it sends no more.</summary>
-    private void Took(int count)
+    /// <summary>The reader took so many bytes: the peer may send as many again, unless it sends no more. Credit is given in portions, because each is a frame.</summary>
+    private void Took(int count, bool all)
     {
         _taken += count;
-        if (_taken >= CreditPortion && !_allCame)
+        if (_taken < _window / 4 || _allCame)
         {
-            Interlocked.Add(ref _mayCome, _taken);
-            _connection.SendCredit(this, _taken);
-            _taken = 0;
+            return;
         }
+
+        // A reader who waits for more each time is faster than the window lets the peer be.
+        if (all && _window < LargestWindow && _connection.TryGrow(_window))
+        {
+            _taken += _window;
+            _window *= 2;
+        }
+
+        Interlocked.Add(ref _mayCome, _taken);
+        _connection.SendCredit(this, _taken);
+        _taken = 0;
     }
 
     /// <summary>Under the connection's lock: whoever waits for room hears why there is none.</summary>

@@ -143,7 +143,7 @@ public sealed class MuxFlowTests : IAsyncLifetime
         Volatile.Read(ref written).ShouldBeInRange(MuxFlow.Window - 10_000, MuxFlow.Window);
         await FlowProperties.EchoesRandomChunksAsync(await OpenAsync(), 2, 3_000_000);
 
-        for (var read = 0; read < 2 * MuxFlow.Window;)
+        for (var read = 0; read < 40 * MuxFlow.Window;)
         {
             read += await full.ReadAsync(new byte[50_000], Soon);
         }
