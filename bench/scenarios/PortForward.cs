@@ -52,6 +52,7 @@ internal static class PortForward
                 await Shell.EventuallyAsync($"{way.Name} answers", async () => (await laptop.CurlAsync($"http://{way.Host}:{way.Http}/")).ExitCode == 0);
             }
 
+            await WarmAsync(laptop);
             await StreamsAsync(laptop, kubectl, report);
             await RequestsAsync(laptop, report);
             await EndsAsync(laptop, report);
@@ -63,6 +64,18 @@ internal static class PortForward
         finally
         {
             await cluster.KubectlAsync("delete", "namespace", "bench", "many", "--ignore-not-found", "--wait=false");
+        }
+    }
+
+    /// <summary>What compiles while it runs has done so, and every pool is filled.</summary>
+    private static async Task WarmAsync(Laptop laptop)
+    {
+        foreach (var way in _ways)
+        {
+            await Streams.RunAsync(laptop, way, streams: 1, down: false, Gibibyte / 2);
+            await Streams.RunAsync(laptop, way, streams: 1, down: true, Gibibyte / 2);
+            await Tools.WrkAsync(laptop, way, clients: 4, newConnections: true);
+            await Tools.WrkAsync(laptop, way, clients: 4, newConnections: false);
         }
     }
 

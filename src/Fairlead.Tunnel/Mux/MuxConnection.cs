@@ -47,6 +47,7 @@ internal sealed class MuxConnection : IAsyncDisposable
     private byte[]? _out;
     private int _outCount;
     private bool _writing;
+    private MuxFlow? _lastToSend;
     private FlowAbortedException? _closed;
     private uint _newest;
     private long _bytes;
@@ -155,7 +156,7 @@ internal sealed class MuxConnection : IAsyncDisposable
             start = BeginWriting();
         }
 
-        WriteIf(start);
+        WriteIf(start, soon: false);
         return flow;
     }
 
@@ -168,7 +169,8 @@ internal sealed class MuxConnection : IAsyncDisposable
     }
 
     /// <summary>A whole frame that is not data. Not sent where the connection has ended.</summary>
-    public void Send(ReadOnlySpan<byte> frame)
+    /// <param name="soon">Others will probably follow at once: they shall leave together.</param>
+    public void Send(ReadOnlySpan<byte> frame, bool soon = false)
     {
         bool start;
         lock (_lock)
@@ -182,10 +184,10 @@ internal sealed class MuxConnection : IAsyncDisposable
             start = BeginWriting();
         }
 
-        WriteIf(start);
+        WriteIf(start, soon);
     }
 
-    /// <summary>As <see cref="Send"/>, without a payload.</summary>
+    /// <summary>Such a frame without a payload.</summary>
     public void Send(MuxFrameType type, uint number)
     {
         Span<byte> frame = stackalloc byte[MuxHeader.Size];
@@ -197,11 +199,13 @@ internal sealed class MuxConnection : IAsyncDisposable
     /// <exception cref="FlowAbortedException">The flow or the connection has ended.</exception>
     public bool TrySend(MuxFlow flow, ReadOnlyMemory<byte> data)
     {
-        bool start;
+        bool start, alone;
         lock (_lock)
         {
             flow.ThrowIfFailed();
             ThrowIfClosed();
+            alone = flow == _lastToSend;
+            _lastToSend = flow;
             if (_queue.Count == 0)
             {
                 data = Move(flow, data, int.MaxValue);
@@ -216,7 +220,8 @@ internal sealed class MuxConnection : IAsyncDisposable
             start = BeginWriting();
         }
 
-        WriteIf(start);
+        // Where several flows are at work, or one begins, more comes at once; one that goes on alone should not wait for a thread.
+        WriteIf(start, soon: !alone);
         return data.IsEmpty;
     }
 
@@ -512,7 +517,7 @@ internal sealed class MuxConnection : IAsyncDisposable
             start = BeginWriting();
         }
 
-        WriteIf(start);
+        WriteIf(start, soon: false);
     }
 
     /// <summary>Under the lock, as all that follow: to the end of those that wait for their turn, if it waits for nothing else.</summary>
@@ -621,18 +626,29 @@ internal sealed class MuxConnection : IAsyncDisposable
         return true;
     }
 
-    private void WriteIf(bool start)
+    /// <param name="start">What <see cref="BeginWriting"/> said.</param>
+    /// <param name="soon">On another thread, so that what comes until then goes with it; else here and now.</param>
+    private void WriteIf(bool start, bool soon)
     {
-        if (start)
+        if (!start)
         {
-            // It ends with the connection at the latest, and reports to nobody but that.
-            _ = WriteAsync();
+            if (Volatile.Read(ref _outCount) > MaxPending)
+            {
+                Close(new FlowAbortedException(FlowFailure.ProtocolError, "The peer reads nothing."));
+            }
         }
-        else if (Volatile.Read(ref _outCount) > MaxPending)
+        else if (soon)
         {
-            Close(new FlowAbortedException(FlowFailure.ProtocolError, "The peer reads nothing."));
+            ThreadPool.UnsafeQueueUserWorkItem(static connection => connection.BeginWrite(), this, preferLocal: true);
+        }
+        else
+        {
+            BeginWrite();
         }
     }
+
+    /// <summary>It ends with the connection at the latest, and reports to nobody but that.</summary>
+    private void BeginWrite() => _ = WriteAsync();
 
     /// <summary>Until nothing is left to write.</summary>
     private async Task WriteAsync()

@@ -217,7 +217,7 @@ internal sealed partial class MuxServerConnection(MuxConnection connection, EndP
             }
 
             TunnelMetrics.Opened(answer.Failure, client: false);
-            connection.Send(MuxFrames.Outcome(MuxFrameType.Answer, flow.Id, answer.Failure, answer.Message));
+            connection.Send(MuxFrames.Outcome(MuxFrameType.Answer, flow.Id, answer.Failure, answer.Message), soon: true);
         }
     }
 
