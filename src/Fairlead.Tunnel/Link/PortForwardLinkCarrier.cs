@@ -49,6 +49,9 @@ internal sealed partial class PortForwardLinkCarrier : ICarrier
         _flows = new MuxLanes((inUse, cancellationToken) => DialAsync(inUse, dataPort, cancellationToken), tls, () => Where, Width, logger, time);
     }
 
+    /// <summary>Connections that flows may be opened on now.</summary>
+    internal int SharedConnections => _flows.Count;
+
     public string Name => CarrierNames.PortForward;
 
     public string Where => _through;
@@ -83,7 +86,7 @@ internal sealed partial class PortForwardLinkCarrier : ICarrier
     }
 
     public ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, EarlyData? early, CancellationToken cancellationToken) =>
-        _flows.Any ? _flows.OpenAsync(target, early, cancellationToken) : _api.OpenAsync(target, cancellationToken);
+        _flows.Count > 0 ? _flows.OpenAsync(target, early, cancellationToken) : _api.OpenAsync(target, cancellationToken);
 
     public ValueTask<FlowOpening<IDatagramFlow>> OpenDatagramsAsync(FlowTarget target, CancellationToken cancellationToken) => _api.OpenDatagramsAsync(target, cancellationToken);
 
@@ -99,7 +102,7 @@ internal sealed partial class PortForwardLinkCarrier : ICarrier
     /// <summary>Pings the connections that flows share, and makes them, beside the API's pings: those alone say whether the gateway is there.</summary>
     private void KeepFlows()
     {
-        if (_keeping.IsCompleted && !_stop.IsCancellationRequested && (_flows.Any || _time.GetTimestamp() >= _notBefore))
+        if (_keeping.IsCompleted && !_stop.IsCancellationRequested && (_flows.Count > 0 || _time.GetTimestamp() >= _notBefore))
         {
             _keeping = Task.Run(KeepFlowsAsync);
         }

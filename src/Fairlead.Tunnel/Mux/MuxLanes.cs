@@ -14,9 +14,8 @@ internal sealed class MuxLanes(Func<IReadOnlyList<string>, CancellationToken, Ta
     private readonly ReplicaConnections<MuxLane> _lanes = new(
         async (inUse, cancellationToken) => await MuxLane.OpenAsync(await dial(inUse, cancellationToken), tls, where(), cancellationToken), width, logger, time);
 
-    public IReadOnlyCollection<string> Replicas => [.. _lanes.Replicas.Distinct()];
-
-    public bool Any => _lanes.Usable.Count > 0;
+    /// <summary>Connections that new flows may go by.</summary>
+    public int Count => _lanes.Usable.Count;
 
     public void Expect(int replicas) => _lanes.Expect(replicas);
 

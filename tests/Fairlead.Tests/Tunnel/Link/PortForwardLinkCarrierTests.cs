@@ -17,6 +17,7 @@ public sealed class PortForwardLinkCarrierTests : IAsyncLifetime, IPodDialer
     private readonly Dictionary<string, TestGateway> _pods = [];
     private PortForwardLinkCarrier _carrier = null!;
     private FairleadException? _refusal;
+    private bool _previous;
 
     private static CancellationToken Soon => new CancellationTokenSource(TimeSpan.FromSeconds(20)).Token;
 
@@ -45,6 +46,34 @@ public sealed class PortForwardLinkCarrierTests : IAsyncLifetime, IPodDialer
         await _carrier.PingAsync(Soon);
         await EchoAsync();
         _carrier.Where.ShouldBe("https://api");
+    }
+
+    [Fact]
+    public async Task Flows_share_connections_to_the_data_port_once_there_are_some()
+    {
+        await _carrier.PingAsync(Soon);
+        while (_carrier.SharedConnections == 0)
+        {
+            await Task.Delay(1, Soon);
+        }
+
+        var taken = new TaskCompletionSource<IIncomingFlow>();
+        _pods["a"].Handler = _pods["b"].Handler = (flow, token) =>
+        {
+            taken.TrySetResult(flow);
+            return TestGateway.EchoAsync(flow, token);
+        };
+        await EchoAsync();
+        (await taken.Task.WaitAsync(Soon)).GetType().FullName!.ShouldContain(".Mux.");
+    }
+
+    [Fact]
+    public async Task Flows_to_a_gateway_of_the_previous_version_go_over_its_api()
+    {
+        _previous = true;
+        await HoldBothAsync();
+        await EchoAsync();
+        _carrier.SharedConnections.ShouldBe(0);
     }
 
     [Fact]
@@ -182,6 +211,12 @@ public sealed class PortForwardLinkCarrierTests : IAsyncLifetime, IPodDialer
         }
 
         var gateway = _pods[pod ?? "a"];
+        if (_previous && port != TunnelLinkOptions.DefaultPodPort)
+        {
+            // A node takes the forward, and closes it when nothing listens in the pod.
+            return new PodConnection(Stream.Null, "https://api");
+        }
+
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
         try
         {
