@@ -100,8 +100,9 @@ internal sealed class MuxConnection : IAsyncDisposable
                 Abort(e.Failure, e.Message);
             }
         }
-        catch (Exception e) when (DirectConnection.IsConnectionFailure(e) || e is OperationCanceledException)
+        catch (Exception e) when (DirectConnection.IsConnectionFailure(e) || e is OperationCanceledException || (e is InvalidOperationException && IsClosed))
         {
+            // SslStream calls itself unauthenticated when it is disposed between its two checks.
             reason = new FlowAbortedException(FlowFailure.LinkDown, e.Message, e);
         }
 
@@ -687,9 +688,8 @@ internal sealed class MuxConnection : IAsyncDisposable
                 Interlocked.Add(ref _bytes, count);
             }
         }
-        catch (Exception e) when (DirectConnection.IsConnectionFailure(e) || e is InvalidOperationException)
+        catch (Exception e) when (DirectConnection.IsConnectionFailure(e) || (e is InvalidOperationException && IsClosed))
         {
-            // SslStream calls itself unauthenticated when it is disposed between its two checks.
             Close(new FlowAbortedException(FlowFailure.LinkDown, e.Message, e));
         }
     }
