@@ -1,5 +1,8 @@
 using Fairlead.Bench.Micro;
+using Fairlead.Tunnel.Tls;
 
+// As daemon and gateway do.
+TlsBuffers.ReleaseWhenIdle();
 var seconds = args.Length > 1 ? double.Parse(args[1]) : 3;
 switch (args.FirstOrDefault())
 {

@@ -170,7 +170,8 @@ internal sealed partial class GatewayHost : IAsyncDisposable
             gateway.running = Task.WhenAll(gateway.clusterWatch.RunAsync(gateway.stop.Token), gateway.PublishAsync(gateway.publishing.Token));
             await gateway.web.StartAsync(cancellationToken);
             gateway.direct.Start();
-            gateway.running = Task.WhenAll(gateway.running, gateway.AdmitAccountsAsync(gateway.stop.Token));
+            var memory = new SettledMemory(() => gateway.direct.Connections + gateway.web.Connections.Count, time, loggers.CreateLogger<SettledMemory>());
+            gateway.running = Task.WhenAll(gateway.running, gateway.AdmitAccountsAsync(gateway.stop.Token), memory.RunAsync(gateway.stop.Token));
             gateway.LogStarted(authority.SpaceUid, gateway.Ports.Api, gateway.Ports.Data, gateway.Ports.Health);
             return gateway;
         }

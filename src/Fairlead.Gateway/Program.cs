@@ -4,9 +4,11 @@ using Fairlead.Gateway;
 using Fairlead.Gateway.Health;
 using Fairlead.Kubernetes;
 using Fairlead.Tunnel;
+using Fairlead.Tunnel.Tls;
 using Microsoft.Extensions.Logging;
 
 SocketThreads.CompleteInline();
+TlsBuffers.ReleaseWhenIdle();
 using var loggers = LoggerFactory.Create(logging => logging
     .AddSimpleConsole(console =>
     {

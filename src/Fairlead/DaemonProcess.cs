@@ -4,6 +4,7 @@ using Fairlead.Cli.Hosting;
 using Fairlead.Daemon;
 using Fairlead.Linux;
 using Fairlead.Tunnel;
+using Fairlead.Tunnel.Tls;
 
 namespace Fairlead;
 
@@ -30,6 +31,7 @@ internal sealed class DaemonProcess : IDaemonProcess
     public Task RunAsync(DaemonPaths paths, CancellationToken cancellationToken)
     {
         SocketThreads.CompleteInline();
+        TlsBuffers.ReleaseWhenIdle();
         return DaemonHost.RunAsync(new DaemonOptions(paths.Socket, static () => ServiceManager.TellReady(Environment.GetEnvironmentVariable("NOTIFY_SOCKET"))), HostOf(paths), cancellationToken);
     }
 

@@ -14,6 +14,7 @@ using Fairlead.Platform;
 using Fairlead.Platform.Capture;
 using Fairlead.Platform.Journal;
 using Fairlead.Tunnel;
+using Fairlead.Tunnel.Tls;
 
 namespace Fairlead;
 
@@ -42,6 +43,7 @@ internal static class RunCarrier
     public static async Task RunAsync(RunOptions options, int channel, int pid, Func<IUserCluster, OwnSpaces> open, CancellationToken cancellationToken)
     {
         SocketThreads.CompleteInline();
+        TlsBuffers.ReleaseWhenIdle();
         using var socket = DescriptorChannel.Inherited(channel);
         await using var stream = new NetworkStream(socket, ownsSocket: false);
         using var command = ProcessEnd.Watch(pid);
