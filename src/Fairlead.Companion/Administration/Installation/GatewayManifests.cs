@@ -215,7 +215,7 @@ internal static class GatewayManifests
             ["startupProbe"] = Probe("/healthz", ("periodSeconds", 1), ("failureThreshold", 60)),
 
             // Three: one answer that is late under load must not take a gateway's addresses away. One that ends loses them by its deletion.
-            ["readinessProbe"] = Probe("/readyz", ("periodSeconds", 1), ("failureThreshold", 3)),
+            ["readinessProbe"] = Probe("/readyz", ("periodSeconds", 1), ("failureThreshold", 3), ("timeoutSeconds", 5)),
             ["livenessProbe"] = Probe("/healthz", ("periodSeconds", 10), ("timeoutSeconds", 5)),
             ["securityContext"] = new JsonObject
             {
