@@ -3,16 +3,18 @@ using Fairlead.Testbed;
 
 namespace Fairlead.Bench.Scenarios;
 
-/// <summary>What a small request takes while five hundred flows are idle and one is saturated, by each carrier.</summary>
+/// <summary>What a small request takes while five hundred flows are idle and one is saturated, by each carrier, and without any tunnel: what of it is the machine's.</summary>
 internal static class BusyFlow
 {
     private const int Idle = 500;
+    private const double LimitMilliseconds = 20;
 
     public static async Task RunAsync(Report report)
     {
         await using var cluster = await Cluster.CreateAsync();
         await cluster.ApplyAsync(Bed.PodManifests());
         (await cluster.KubectlAsync("rollout", "status", "-n", "bench", "deploy/bench", "--timeout=60s")).ShouldSucceed();
+        Latencies? control = null;
         foreach (var carrier in new[] { "direct", "websocket", "port-forward" })
         {
             await using var laptop = await cluster.NewLaptopAsync();
@@ -31,15 +33,19 @@ internal static class BusyFlow
             (await laptop.FairleadAsync("join", "--kubeconfig", Cluster.Kubeconfig)).ShouldSucceed();
             await Shell.EventuallyAsync($"the carrier is {carrier}", async () => (await laptop.SpaceAsync()).GetProperty("carrier").GetString() == carrier);
             await laptop.ConsumeAsync("bench/bench");
-            await MeasureAsync(laptop, carrier, report);
+            control ??= await MeasureAsync(laptop, Bed.Direct);
+            var tunnelled = await MeasureAsync(laptop, Bed.Fairlead);
+            report.AtMost($"{carrier}: p99 of a small request", "ms", tunnelled.Kept, LimitMilliseconds, "no tunnel", control.Kept);
+            report.AtMost($"{carrier}: p99 of a small request on a new connection", "ms", tunnelled.Fresh, LimitMilliseconds, "no tunnel", control.Fresh);
+            report.Beside($"{carrier}: the saturated flow meanwhile", "Gbit/s", tunnelled.Rate, "no tunnel", control.Rate);
         }
 
-        report.Note($"{Idle} idle flows and one that is saturated downwards; requests of one client that keeps its connection, and of one that makes a new one each time. Medians of {Settings.Rounds} runs of 3 s.");
+        report.Note($"{Idle} idle flows and one that is saturated downwards; requests of one client that keeps its connection, and of one that makes a new one each time. Medians of {Settings.Rounds} runs of 3 s. "
+            + "No tunnel: the same idle connections, saturated one and requests, to the same pod's node port.");
     }
 
-    private static async Task MeasureAsync(Laptop laptop, string carrier, Report report)
+    private static async Task<Latencies> MeasureAsync(Laptop laptop, Way way)
     {
-        var way = Bed.Fairlead;
         using var holder = laptop.Host.Start(
             Environment.ProcessPath!, "idle-connections", way.Host, way.Http.ToString(CultureInfo.InvariantCulture), Idle.ToString(CultureInfo.InvariantCulture));
         if (await holder.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromMinutes(1)) != $"open {Idle}")
@@ -51,22 +57,25 @@ internal static class BusyFlow
         using var stop = new CancellationTokenSource();
         var busy = SaturateAsync(laptop, way, stop.Token);
         await Task.Delay(TimeSpan.FromSeconds(2));
-        foreach (var fresh in new[] { false, true })
-        {
-            var latencies = new List<double>();
-            for (var round = 0; round < Settings.Rounds; round++)
-            {
-                latencies.Add((await Tools.WrkAsync(laptop, way, 1, fresh)).P99Microseconds / 1000);
-            }
-
-            report.AtMost($"{carrier}: p99 of a small request{(fresh ? " on a new connection" : "")}", "ms", Report.Median(latencies), 20);
-        }
-
+        var kept = await PercentileAsync(laptop, way, newConnections: false);
+        var fresh = await PercentileAsync(laptop, way, newConnections: true);
         await stop.CancelAsync();
         var rates = await busy;
-        report.Note($"{carrier}: the saturated flow ran at {Report.Median(rates).ToString("0.00", CultureInfo.InvariantCulture)} Gbit/s meanwhile.");
         holder.StandardInput.Close();
         await holder.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(30));
+        return new Latencies(kept, fresh, Report.Median(rates));
+    }
+
+    /// <summary>The 99th, in milliseconds.</summary>
+    private static async Task<double> PercentileAsync(Laptop laptop, Way way, bool newConnections)
+    {
+        var latencies = new List<double>();
+        for (var round = 0; round < Settings.Rounds; round++)
+        {
+            latencies.Add((await Tools.WrkAsync(laptop, way, 1, newConnections)).P99Microseconds / 1000);
+        }
+
+        return Report.Median(latencies);
     }
 
     private static async Task<IReadOnlyList<double>> SaturateAsync(Laptop laptop, Way way, CancellationToken enough)
@@ -79,4 +88,9 @@ internal static class BusyFlow
 
         return rates;
     }
+
+    /// <param name="Kept">p99 on a connection that is kept, in milliseconds.</param>
+    /// <param name="Fresh">p99 on a connection for each request, in milliseconds.</param>
+    /// <param name="Rate">Of the saturated flow, in Gbit/s.</param>
+    private sealed record Latencies(double Kept, double Fresh, double Rate);
 }

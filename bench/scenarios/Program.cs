@@ -12,6 +12,11 @@ if (args is ["idle-connections", var host, var port, var count])
     return await IdleFlows.HoldAsync(host, int.Parse(port), int.Parse(count));
 }
 
+if (args is ["crowd", var authority, var gatewayHost, var gatewayPorts, var clients, var firstClient, var flows])
+{
+    return await Crowd.HoldAsync(authority, gatewayHost, gatewayPorts, int.Parse(clients), int.Parse(firstClient), int.Parse(flows));
+}
+
 if (args is ["create-services", var kubeconfig, var number])
 {
     return await ManyServices.CreateAsync(kubeconfig, int.Parse(number));
@@ -49,6 +54,7 @@ var all = new Dictionary<string, Func<Report, Task>>
     ["distance"] = Distance.RunAsync,
     ["services"] = ManyServices.RunAsync,
     ["idle"] = IdleFlows.RunAsync,
+    ["clients"] = ManyClients.RunAsync,
     ["names"] = Names.RunAsync,
     ["tun"] = TunDevice.RunAsync,
     ["connect"] = ConnectPath.RunAsync,

@@ -3,23 +3,44 @@ using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json;
 using Fairlead.Contracts.Gateway;
-using Fairlead.Testbed;
 
-namespace Fairlead.EndToEnd.Tests.Harness;
+namespace Fairlead.Testbed;
 
-/// <summary>The space's certificate authority, read from its Secret: for certificates that the gateway would not issue.</summary>
-internal sealed class SpaceAuthority(X509Certificate2 certificate) : IDisposable
+/// <summary>The space's certificate authority, read from its Secret: for certificates that the gateway would not issue, or not that many.</summary>
+public sealed class SpaceAuthority(X509Certificate2 certificate) : IDisposable
 {
     private static readonly Oid Server = new("1.3.6.1.5.5.7.3.1");
     private static readonly Oid Client = new("1.3.6.1.5.5.7.3.2");
 
+    public string SpaceUid { get; } = certificate.SubjectName.EnumerateRelativeDistinguishedNames()
+        .Single(name => name.GetSingleElementType().Value == "2.5.4.10").GetSingleElementValue()!;
+
     public string CertificatePem => certificate.ExportCertificatePem();
+
+    /// <summary>Certificate and key, PEM.</summary>
+    public string Pem => $"{CertificatePem}\n{certificate.GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem()}\n";
+
+    /// <param name="pem">As <see cref="Pem"/>.</param>
+    public static SpaceAuthority Parse(string pem) => new(X509Certificate2.CreateFromPem(pem, pem));
 
     public static async Task<SpaceAuthority> LoadAsync(Cluster cluster)
     {
         var data = JsonDocument.Parse((await cluster.KubectlAsync("get", "secret", "fairlead-ca", "-n", "fairlead", "-o", "json")).Text).RootElement.GetProperty("data");
         string Text(string key) => Encoding.ASCII.GetString(data.GetProperty(key).GetBytesFromBase64());
-        return new SpaceAuthority(X509Certificate2.CreateFromPem(Text("tls.crt"), Text("tls.key")));
+        return Parse(Text("tls.crt") + "\n" + Text("tls.key"));
+    }
+
+    /// <summary>As an invite of a group gives it, for two hours.</summary>
+    public X509Certificate2 IssueClient(string user, string group)
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var name = new X500DistinguishedNameBuilder();
+        name.AddCommonName("invite:" + user);
+        name.AddOrganizationName(SpaceUid);
+        name.AddOrganizationalUnitName(group);
+        var now = TimeProvider.System.GetUtcNow();
+        using var issued = Issue(name.Build(), key, Client, now.AddMinutes(-5), now.AddHours(2));
+        return issued.CopyWithPrivateKey(key);
     }
 
     /// <summary>For the name that gateways of the space prove themselves with.</summary>
