@@ -38,8 +38,7 @@ public sealed class Cluster : IAsyncDisposable
         try
         {
             await cluster._provider.BringUpAsync(cluster.Host);
-            string[] image = cluster._provider.GatewayImage is { } name ? ["--set", Programs.ImageValues(name)] : [];
-            (await cluster.FairleadAsync(["gateway", "install", "--kubeconfig", Kubeconfig, "--set", "agents.namespaces={shop}", .. image], TimeSpan.FromSeconds(120))).ShouldSucceed();
+            await cluster.InstallGatewayAsync();
             await cluster._provider.ExposeGatewayAsync(cluster.Host);
             await cluster._provider.AwaitShopAsync(cluster.Host);
             return cluster;
@@ -50,6 +49,13 @@ public sealed class Cluster : IAsyncDisposable
             await cluster.DisposeAsync();
             throw;
         }
+    }
+
+    /// <summary>As <see cref="CreateAsync"/> does: for tests that uninstalled it.</summary>
+    public async Task InstallGatewayAsync()
+    {
+        string[] image = _provider.GatewayImage is { } name ? ["--set", Programs.ImageValues(name)] : [];
+        (await FairleadAsync(["gateway", "install", "--kubeconfig", Kubeconfig, "--set", "agents.namespaces={shop}", .. image], TimeSpan.FromSeconds(120))).ShouldSucceed();
     }
 
     /// <summary>Why the cluster has no such thing; null when it has.</summary>

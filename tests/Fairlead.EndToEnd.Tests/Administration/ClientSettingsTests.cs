@@ -37,6 +37,46 @@ public sealed class ClientSettingsTests(SharedCluster shared) : ClusterTest(shar
         (await Cluster.KubectlAsync("get", "deployment", "fairlead-gateway", "-n", "fairlead")).ShouldSucceed();
     }
 
+    [Fact]
+    public async Task Uninstall_asks_at_a_terminal_stays_at_no_and_at_yes_ends_everybodys_access()
+    {
+        var laptop = await NewMemberAsync();
+        await laptop.ConsumeAsync("shop/frontend");
+        var status = new[] { "gateway", "status", "--kubeconfig", Cluster.Kubeconfig };
+        await Shell.EventuallyAsync("the gateway tells who is there", async () => (await Cluster.FairleadAsync(status)).Output.Contains($"invite:{laptop.User}"));
+        var uninstall = $"{Programs.Fairlead} gateway uninstall --kubeconfig {Cluster.Kubeconfig}";
+
+        // script(1) is the terminal; what is typed is there before it is asked for.
+        var no = await Cluster.Host.ShellAsync($"echo n | script -qec '{uninstall}' /dev/null");
+        no.ShouldFail(5);
+        no.Output.ShouldContain($"invite:{laptop.User}");
+        no.Output.ShouldContain("They lose access, and have to be invited anew. Remove the gateway? [y/N]");
+        no.Output.ShouldContain("The gateway stays as it is");
+        (await laptop.CurlAsync("http://frontend.shop/")).ShouldSucceed();
+        try
+        {
+            var yes = await Cluster.Host.RunAsync(["sh", "-c", $"{uninstall} --yes"], limit: TimeSpan.FromSeconds(180));
+            yes.ShouldSucceed();
+            yes.Output.ShouldContain("The gateway is removed.");
+            (await Cluster.KubectlAsync("get", "deployment", "fairlead-gateway", "-n", "fairlead")).ExitCode.ShouldNotBe(0);
+            (await Cluster.KubectlAsync("get", "crd", "-o", "name")).Text.ShouldNotContain("fairlead.dev");
+            (await laptop.CurlAsync("http://frontend.shop/")).ExitCode.ShouldNotBe(0);
+            await Shell.EventuallyAsync("the laptop says so", async () => (await laptop.FairleadAsync("status")).Output is var said
+                && (said.Contains("disconnected", StringComparison.Ordinal) || said.Contains("refused", StringComparison.Ordinal)), TimeSpan.FromSeconds(30));
+        }
+        finally
+        {
+            await Cluster.InstallGatewayAsync();
+        }
+
+        // Another space by the same name: who was in the old one has nothing in it.
+        await Shell.EventuallyAsync("the laptop is refused", async () => (await laptop.FairleadAsync("status")).Text.Contains("join again with a new token"), TimeSpan.FromSeconds(60));
+        (await laptop.FairleadAsync("leave")).ShouldSucceed();
+        await Cluster.JoinAsync(laptop, "shop");
+        await laptop.ConsumeAsync("shop/frontend");
+        (await laptop.CurlAsync("http://frontend.shop/")).ShouldSucceed();
+    }
+
     private async Task UpgradeAsync(string set) =>
         (await Cluster.FairleadAsync(["gateway", "upgrade", "--set", set, "--kubeconfig", Cluster.Kubeconfig], TimeSpan.FromSeconds(120))).ShouldSucceed();
 

@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using Fairlead.EndToEnd.Tests.Harness;
 using Fairlead.EndToEnd.Tests.Identity;
 using Fairlead.Testbed;
@@ -93,5 +94,70 @@ public sealed class CarrierTests(SharedCluster cluster) : ClusterTest(cluster)
 
         // Until its silence is noticed, those whose first bytes were sent to it are reset: they are not sent twice.
         (await killed).ShouldAllBe(began => began < gone + 3000);
+    }
+
+    [Fact]
+    public async Task Two_laptops_over_two_replicas_both_go_on_when_one_is_lost()
+    {
+        (await Cluster.KubectlAsync("rollout", "status", "-n", "fairlead", "deploy/fairlead-gateway", "--timeout=60s")).ShouldSucceed();
+        Laptop[] laptops = [await NewMemberAsync(), await NewMemberAsync()];
+        var flows = new List<Socket>();
+        try
+        {
+            foreach (var laptop in laptops)
+            {
+                await laptop.ConsumeAsync("shop/*");
+                await HoldsTwoReplicasAsync(laptop, without: null);
+                for (var i = 0; i < 8; i++)
+                {
+                    flows.Add(laptop.Host.OpenSocket(SocketType.Stream));
+                    await flows[^1].ConnectAsync(await laptop.ResolveAsync("echo.shop"), 7, Limit.Token);
+                    await EchoAsync(flows[^1]);
+                }
+            }
+
+            var pod = (await laptops[0].SpaceAsync()).GetProperty("replicas")[0].GetString()!;
+            var failures = laptops.Select(laptop => laptop.FailuresOfRequestsAsync("http://frontend.shop/")).ToArray();
+            (await Cluster.KubectlAsync("delete", "pod", "-n", "fairlead", pod, "--grace-period=0", "--force")).ShouldSucceed();
+            var gone = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
+
+            // A flow of the lost replica is reset, one of the other doesn't notice; none hangs until its limit.
+            foreach (var flow in flows)
+            {
+                try
+                {
+                    await EchoAsync(flow);
+                }
+                catch (SocketException e)
+                {
+                    e.SocketErrorCode.ShouldBe(SocketError.ConnectionReset);
+                }
+            }
+
+            foreach (var laptop in await Task.WhenAll(failures))
+            {
+                laptop.ShouldAllBe(began => began < gone + 3000);
+            }
+
+            foreach (var laptop in laptops)
+            {
+                await HoldsTwoReplicasAsync(laptop, without: pod);
+            }
+        }
+        finally
+        {
+            flows.ForEach(flow => flow.Dispose());
+        }
+    }
+
+    private static Task HoldsTwoReplicasAsync(Laptop laptop, string? without) => Shell.EventuallyAsync(
+        $"{laptop.Host.Name} holds two replicas",
+        async () => (await laptop.SpaceAsync()).GetProperty("replicas").EnumerateArray().Select(r => r.GetString()).Where(r => r != without).Distinct().Count() == 2,
+        TimeSpan.FromSeconds(60));
+
+    private static async Task EchoAsync(Socket socket)
+    {
+        await socket.SendAsync("x"u8.ToArray(), Limit.Token);
+        (await socket.ReceiveAsync(new byte[1], Limit.Token)).ShouldBe(1);
     }
 }

@@ -46,6 +46,71 @@ public sealed class PortForwardTests(SharedCluster cluster) : ClusterTest(cluste
         }
     }
 
+    /// <summary>
+    /// What a laptop sees of it, and the gateway: its process ends, and with it every connection; nothing listens for a while; another one does. The embedded
+    /// cluster's API server is one process with its pods, so a proxy in front of it is killed in its stead, and the gateway's connections are cut.
+    /// </summary>
+    [Fact]
+    public async Task Api_server_that_restarts_leaves_no_flow_hanging_and_carries_new_ones_within_seconds()
+    {
+        const string Redirection = "apifront";
+        (await Cluster.Host.RunAsync("nft", $"add table ip {Redirection}; add chain ip {Redirection} in {{ type nat hook prerouting priority dstnat; }}; "
+            + $"add rule ip {Redirection} in iifname \"to*\" ip daddr {Cluster.ApiServer.Address} tcp dport {Cluster.ApiServer.Port} redirect to :16443")).ShouldSucceed();
+        try
+        {
+            var running = await ApiFrontAsync();
+            try
+            {
+                var (laptop, user) = await NewUserAsync("ivan");
+                var flows = new List<Socket>();
+                try
+                {
+                    var address = await laptop.ResolveAsync("echo.shop");
+                    for (var i = 0; i < 8; i++)
+                    {
+                        flows.Add(laptop.Host.OpenSocket(SocketType.Stream));
+                        await flows[^1].ConnectAsync(address, 7, Limit.Token);
+                        await EchoAsync(flows[^1]);
+                    }
+
+                    await running.DisposeAsync();
+                    await Cluster.CutApiServerAsync();
+                    try
+                    {
+                        await Task.Delay(TimeSpan.FromSeconds(3));
+                    }
+                    finally
+                    {
+                        await Cluster.RestoreApiServerAsync();
+                        running = await ApiFrontAsync();
+                    }
+
+                    // The limit is from the moment that it is back: redials pause for up to ten seconds.
+                    await Shell.EventuallyAsync("new flows work", async () => (await laptop.CurlAsync(Frontend)).ExitCode == 0, TimeSpan.FromSeconds(30));
+                    foreach (var flow in flows)
+                    {
+                        await EchoOrResetAsync(flow);
+                    }
+
+                    await user.CarrierBecomesAsync("port-forward");
+                }
+                finally
+                {
+                    flows.ForEach(flow => flow.Dispose());
+                    await user.RemoveAsync();
+                }
+            }
+            finally
+            {
+                await running.DisposeAsync();
+            }
+        }
+        finally
+        {
+            (await Cluster.Host.RunAsync("nft", "delete", "table", "ip", Redirection)).ShouldSucceed();
+        }
+    }
+
     [Fact]
     public async Task Gateway_pod_that_is_killed_costs_new_flows_three_seconds_at_most()
     {
@@ -106,6 +171,23 @@ public sealed class PortForwardTests(SharedCluster cluster) : ClusterTest(cluste
         await socket.SendAsync("x"u8.ToArray(), Limit.Token);
         (await socket.ReceiveAsync(new byte[1], Limit.Token)).ShouldBe(1);
     }
+
+    /// <summary>Either: a flow that hangs meets the limit.</summary>
+    private static async Task EchoOrResetAsync(Socket socket)
+    {
+        try
+        {
+            await EchoAsync(socket);
+        }
+        catch (SocketException e)
+        {
+            e.SocketErrorCode.ShouldBe(SocketError.ConnectionReset);
+        }
+    }
+
+    /// <summary>In front of the API server, for laptops alone.</summary>
+    private Task<StreamProxy> ApiFrontAsync() => StreamProxy.StartAsync(
+        Cluster.Host, "apifront", "127.0.0.1:16443", $"server {{ listen 16443; proxy_pass {Cluster.ApiServer.Address}:{Cluster.ApiServer.Port}; }}");
 
     /// <summary>Consumes the shop by port-forward.</summary>
     private async Task<(Laptop Laptop, ClusterUser User)> NewUserAsync(string name)
