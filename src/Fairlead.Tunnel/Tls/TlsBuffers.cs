@@ -47,7 +47,7 @@ public static class TlsBuffers
 
     /// <summary>
     /// Gives the pages back to the system that connections which ended have left free between those of others (malloc_trim(3)), which the C library only
-    /// does at the end of its heap. Takes some 10 ms for 100 MB. Nothing happens where the C library isn't glibc.
+    /// does at the end of its heap. Nothing happens where the C library isn't glibc.
     /// </summary>
     public static void HandBackFreed()
     {
