@@ -116,7 +116,7 @@ internal static class StatusView
     {
         var ways = space.Ways ?? [];
         var tried = ways.TakeWhile(way => !way.InUse).GroupBy(way => way.Carrier)
-            .Select(kind => $"{kind.Key}: {string.Join(", ", kind.Select(way => way.Problem is { } problem ? Reason(problem) : $"{way.Where} not tried yet"))}").ToList();
+            .Select(kind => $"{kind.Key}: {string.Join(", ", kind.Select(way => way.Problem is { } problem ? Reason(problem) : $"{way.Where} no answer yet"))}").ToList();
         if (ways.Count > 0 && ways.All(way => way.Carrier != "direct"))
         {
             tried.Insert(0, "direct: the gateway has no address outside the cluster");
