@@ -14,7 +14,8 @@ namespace Fairlead.Daemon.Names.Dns;
 /// <param name="toLocal">The address by which local programs reach one of the cluster; null when they can't.</param>
 internal sealed class SpaceDns(Space space, Func<IPAddress, IPAddress?> toLocal) : IClusterDns
 {
-    // RFC 9460 §14.3.2: lists of addresses in the data of SVCB and HTTPS.
+    // RFC 9460 §14.3.2: the keys without which a record is malformed, and lists of addresses, in the data of SVCB and HTTPS.
+    private const ushort Mandatory = 0;
     private const ushort IPv4Hint = 4;
     private const ushort IPv6Hint = 6;
 
@@ -47,7 +48,12 @@ internal sealed class SpaceDns(Space space, Func<IPAddress, IPAddress?> toLocal)
 
                     break;
                 case ServiceBindingData binding:
-                    translated.Add(record with { Data = binding with { Parameters = [.. binding.Parameters.Select(Translate).Where(parameter => parameter.Value.Length > 0 || !IsHint(parameter.Key))] } });
+                    var parameters = binding.Parameters.Select(Translate).Where(parameter => parameter.Value.Length > 0 || !IsHint(parameter.Key)).ToList();
+                    if (MandatoryOf(binding).All(key => parameters.Exists(parameter => parameter.Key == key)))
+                    {
+                        translated.Add(record with { Data = binding with { Parameters = parameters } });
+                    }
+
                     break;
                 default:
                     translated.Add(record);
@@ -57,6 +63,9 @@ internal sealed class SpaceDns(Space space, Func<IPAddress, IPAddress?> toLocal)
 
         return translated;
     }
+
+    private static IEnumerable<ushort> MandatoryOf(ServiceBindingData binding) =>
+        binding.Parameters.FirstOrDefault(parameter => parameter.Key == Mandatory).Value.ToArray().Chunk(2).Where(key => key.Length == 2).Select(key => BinaryPrimitives.ReadUInt16BigEndian(key));
 
     private static bool IsHint(ushort key) => key is IPv4Hint or IPv6Hint;
 
