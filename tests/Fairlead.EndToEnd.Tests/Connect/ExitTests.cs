@@ -9,16 +9,20 @@ namespace Fairlead.EndToEnd.Tests.Connect;
 /// <summary>Flows that leave from a pod of a workload (<c>--proxy-via</c>): what only that pod reaches is reached.</summary>
 public sealed class ExitTests(SharedCluster shared) : ClusterTest(shared)
 {
-    /// <summary>Answers each connection and datagram on the pod's loopback with the pod's name.</summary>
+    /// <summary>Answers each connection and datagram on the pod's loopback, of both families, with the pod's name.</summary>
     private const string Inner = """
         import os, socket, threading
-        def datagrams():
-            server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); server.bind(("127.0.0.1", 9101))
-            while True: server.sendto(os.uname().nodename.encode(), server.recvfrom(65536)[1])
-        threading.Thread(target=datagrams, daemon=True).start()
-        server = socket.create_server(("127.0.0.1", 9100))
-        while True:
-            connection = server.accept()[0]; connection.sendall(os.uname().nodename.encode()); connection.close()
+        name = os.uname().nodename.encode()
+        def datagrams(family, address):
+            server = socket.socket(family, socket.SOCK_DGRAM); server.bind((address, 9101))
+            while True: server.sendto(name, server.recvfrom(65536)[1])
+        def connections(family, address):
+            server = socket.create_server((address, 9100), family=family)
+            while True:
+                connection = server.accept()[0]; connection.sendall(name); connection.close()
+        for serve in (datagrams, connections):
+            for where in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+                threading.Thread(target=serve, args=where).start()
         """;
 
     [Fact]
@@ -71,14 +75,19 @@ public sealed class ExitTests(SharedCluster shared) : ClusterTest(shared)
         (await Cluster.KubectlAsync("rollout", "status", "-n", "shop", "deploy/cellar", "--timeout=60s")).ShouldSucceed();
         var laptop = await NewMemberAsync();
         await Cluster.ApplyAsync(Grant(laptop.User, "cellar"));
-        await Shell.EventuallyAsync("the grant counts", async () => (await laptop.FairleadAsync("connect", "--proxy-via", "127.0.0.1/32=shop/deployment/cellar")).ExitCode == 0);
-        var entry = System.Text.Json.JsonDocument.Parse((await laptop.FairleadAsync("plan", "-o", "json")).Text).RootElement.GetProperty("entries").EnumerateArray()
-            .Single(e => e.GetProperty("prefix").GetString() == "127.0.0.1/32");
-        var address = entry.GetProperty("as").GetString()!.Split('/')[0];
+        await Shell.EventuallyAsync("the grant counts", async () =>
+            (await laptop.FairleadAsync("connect", "--proxy-via", "127.0.0.1/32=shop/deployment/cellar", "--proxy-via", "::1/128=shop/deployment/cellar")).ExitCode == 0);
         var pod = await PodAsync("cellar");
-        (await laptop.Host.ShellAsync($"cat < /dev/tcp/{address}/9100")).Text.ShouldBe(pod);
-        (await laptop.Host.ShellAsync($"exec 3<>/dev/udp/{address}/9101; echo please >&3; timeout 10 dd bs=600 count=1 status=none <&3")).Text.ShouldBe(pod);
-        (await laptop.Host.ShellAsync($"exec 3<>/dev/tcp/{address}/9102")).Error.ShouldContain("refused", Case.Insensitive);
+        foreach (var loopback in new[] { "127.0.0.1/32", "::1/128" })
+        {
+            var entry = System.Text.Json.JsonDocument.Parse((await laptop.FairleadAsync("plan", "-o", "json")).Text).RootElement.GetProperty("entries").EnumerateArray()
+                .Single(e => e.GetProperty("prefix").GetString() == loopback);
+            var address = entry.GetProperty("as").GetString()!.Split('/')[0];
+            (await laptop.Host.ShellAsync($"cat < /dev/tcp/{address}/9100")).Text.ShouldBe(pod);
+            (await laptop.Host.ShellAsync($"exec 3<>/dev/udp/{address}/9101; echo please >&3; timeout 10 dd bs=600 count=1 status=none <&3")).Text.ShouldBe(pod);
+            (await laptop.Host.ShellAsync($"exec 3<>/dev/tcp/{address}/9102")).Error.ShouldContain("refused", Case.Insensitive);
+        }
+
         (await Cluster.KubectlAsync("delete", "deployment/cellar", "-n", "shop", "--wait=false")).ShouldSucceed();
     }
 
