@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Collections.Concurrent;
 using System.Net;
 using Fairlead.Contracts.Gateway;
 using Fairlead.Tunnel.Dial;
@@ -19,6 +20,7 @@ public sealed class DirectCarrier : IAsyncDisposable
     private readonly DirectDialer _dialer;
     private readonly DirectConnectionPool _pool;
     private readonly Action<DirectFlow> _ended;
+    private readonly ConcurrentDictionary<DirectFlow, bool> _datagrams = new();
     private int _datagramFlows;
 
     /// <param name="endpoint">The gateway's data port.</param>
@@ -59,7 +61,17 @@ public sealed class DirectCarrier : IAsyncDisposable
         try
         {
             (flow, var refusal, var unable) = await OpenAnyAsync(target, null, cancellationToken);
-            return unable ? null : new FlowOpening<IDatagramFlow>(flow is null ? null : new DirectDatagramFlow(flow, () => Interlocked.Decrement(ref _datagramFlows)), refusal);
+            if (flow is not { } opened)
+            {
+                return unable ? null : new FlowOpening<IDatagramFlow>(null, refusal);
+            }
+
+            _datagrams[opened] = true;
+            return new FlowOpening<IDatagramFlow>(new DirectDatagramFlow(opened, () =>
+            {
+                _datagrams.TryRemove(opened, out _);
+                Interlocked.Decrement(ref _datagramFlows);
+            }), null);
         }
         finally
         {
@@ -77,6 +89,20 @@ public sealed class DirectCarrier : IAsyncDisposable
 
     /// <summary>Closes the idle connections; those in use stay.</summary>
     internal void ClearIdle() => _pool.Clear();
+
+    /// <summary>
+    /// Ends the flows of datagrams by a replica that fell silent, and by those whose names aren't known: unlike a stream they begin anew by another with nothing lost but datagrams.
+    /// </summary>
+    internal void EndDatagrams(string replica)
+    {
+        foreach (var (flow, _) in _datagrams)
+        {
+            if (flow.Connection.Replica.Length == 0 || flow.Connection.Replica == replica)
+            {
+                flow.Abort(FlowFailure.LinkDown);
+            }
+        }
+    }
 
     /// <summary>A connection for pings, outside the pool.</summary>
     /// <exception cref="CarrierException">None could be had.</exception>

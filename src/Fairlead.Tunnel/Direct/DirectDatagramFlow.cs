@@ -76,8 +76,9 @@ internal sealed class DirectDatagramFlow(DirectFlow flow, Action? ended = null) 
             _received.TrySetResult();
             throw Broken("The flow ended inside a datagram.");
         }
-        catch (FlowAbortedException e) when (e.Failure is FlowFailure.Reset or FlowFailure.LinkDown)
+        catch (FlowAbortedException e) when (e.Failure is FlowFailure.Reset or FlowFailure.LinkDown or FlowFailure.Draining)
         {
+            // The carrier's end, not the far side's: the next datagram finds another way.
             _received.TrySetResult();
             return -1;
         }

@@ -95,7 +95,7 @@ internal sealed class DirectLinkCarrier : ICarrier
     }
 
     /// <summary>A replica gets no new flows. One that drains answers the opens that are under way, so only a silent one's are given up.</summary>
-    private void LeaveReplica(bool silent)
+    private void LeaveReplica(string replica, bool silent)
     {
         _direct.ClearIdle();
         if (!silent)
@@ -103,12 +103,14 @@ internal sealed class DirectLinkCarrier : ICarrier
             return;
         }
 
+        _direct.EndDatagrams(replica);
+
         // Not disposed: an open may be linking itself to it at this moment, and without a timer it holds nothing.
         Interlocked.Exchange(ref _doubt, new CancellationTokenSource()).Cancel();
     }
 
     /// <summary>A connection for pings, over the same port, TLS and server loop as flows.</summary>
-    private sealed class PingConnection(DirectCarrier carrier, DirectConnection connection, Action<bool> left) : IReplicaConnection
+    private sealed class PingConnection(DirectCarrier carrier, DirectConnection connection, Action<string, bool> left) : IReplicaConnection
     {
         private long _number;
         private volatile bool _retired;
@@ -119,7 +121,7 @@ internal sealed class DirectLinkCarrier : ICarrier
 
         public bool IsIdle => true;
 
-        public static async Task<PingConnection> OpenAsync(DirectCarrier carrier, Action<bool> left, CancellationToken cancellationToken)
+        public static async Task<PingConnection> OpenAsync(DirectCarrier carrier, Action<string, bool> left, CancellationToken cancellationToken)
         {
             var made = new PingConnection(carrier, await carrier.DialAsync(cancellationToken), left);
             try
@@ -139,7 +141,7 @@ internal sealed class DirectLinkCarrier : ICarrier
         public void Retire(bool lost)
         {
             _retired = true;
-            left(lost);
+            left(Replica, lost);
         }
 
         public ValueTask DisposeAsync() => connection.DisposeAsync();

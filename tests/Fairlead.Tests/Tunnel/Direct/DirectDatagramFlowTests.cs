@@ -134,6 +134,14 @@ public sealed class DirectDatagramFlowTests : IAsyncLifetime
         }
     }
 
+    [Fact]
+    public async Task Gateway_that_goes_away_is_an_end_and_no_refusal()
+    {
+        await using var flow = await OpenAsync();
+        await gateway.StopDirectAsync();
+        (await flow.ReceiveAsync(new byte[100], Soon)).ShouldBe(-1);
+    }
+
     [Theory]
     [InlineData("FFFE")]
     [InlineData("FFFF")]
