@@ -4,7 +4,7 @@ namespace Fairlead.EndToEnd.Tests.Connect;
 
 /// <summary>
 /// Podman on a laptop, with storage of its own and our image in it. Containers have no cgroups of their own, because those would be the
-/// real machine's: crun can do without (https://github.com/containers/crun, <c>cgroups = "disabled"</c> of containers.conf(5)), runc can't.
+/// real machine's: crun can do without (https://github.com/containers/crun, <c>cgroups = "disabled"</c> of containers.conf(5)), runc can't. Networks are made by the CNI plugins, whichever else are installed.
 /// </summary>
 internal sealed class Podman
 {
@@ -36,7 +36,7 @@ internal sealed class Podman
             mount -t tmpfs tmpfs /var/lib/containers
             mount -t tmpfs tmpfs /dev/shm
             mount -t cgroup2 cgroup2 /sys/fs/cgroup
-            printf '[engine]\nruntime = "crun"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n[containers]\ncgroups = "disabled"\n' > /etc/containers/containers.conf
+            printf '[engine]\nruntime = "crun"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n[containers]\ncgroups = "disabled"\n[network]\nnetwork_backend = "cni"\n' > /etc/containers/containers.conf
             """).ShouldSucceedAsync();
         var podman = new Podman(laptop);
         await podman.RunAsync("load", "--quiet", "--input", Archive).ShouldSucceedAsync();
