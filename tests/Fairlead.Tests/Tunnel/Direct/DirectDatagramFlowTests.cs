@@ -2,6 +2,7 @@ using System.Net;
 using Fairlead.Contracts.Gateway;
 using Fairlead.Tunnel;
 using Fairlead.Tunnel.Direct;
+using Fairlead.Tunnel.Link;
 
 namespace Fairlead.Tests.Tunnel.Direct;
 
@@ -132,6 +133,18 @@ public sealed class DirectDatagramFlowTests : IAsyncLifetime
         {
             await flow.DisposeAsync();
         }
+    }
+
+    [Fact]
+    public async Task Flow_by_a_replica_that_fell_silent_ends_and_that_by_another_goes_on()
+    {
+        await using var flow = await OpenAsync();
+        carrier.EndDatagrams("another");
+        await flow.SendAsync(new byte[3], Soon);
+        await flow.FlushAsync(Soon);
+        (await flow.ReceiveAsync(new byte[100], Soon)).ShouldBe(3);
+        carrier.EndDatagrams(ReplicaName.Of(gateway.Space.Server));
+        (await flow.ReceiveAsync(new byte[100], Soon)).ShouldBe(-1);
     }
 
     [Fact]
