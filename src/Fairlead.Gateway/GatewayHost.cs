@@ -95,7 +95,7 @@ internal sealed partial class GatewayHost : IAsyncDisposable
         endpoints = new ApiEndpoints(
             space, () => new GatewayReach(publisher.Endpoints, pods, network.Current), certificates, enrolment, grants, settings, feed, dns, workloads, agents, diagnosis, metrics, () => draining, time);
         prometheus = new PrometheusText(GatewayMetrics.MeterName);
-        web = new WebServer(options, endpoints, new HealthEndpoints(NotReady, prometheus, () => Describe(space)), certificates, authority, () => server.Current, flows, NotReady, loggers);
+        web = new WebServer(options, endpoints, new HealthEndpoints(NotReady, prometheus, () => Describe(space)), certificates, authority, () => server.Current, flows, () => direct!, NotReady, loggers);
         direct = new DirectCarrierServer(
             new DirectCarrierServerOptions
             {
@@ -199,8 +199,10 @@ internal sealed partial class GatewayHost : IAsyncDisposable
     {
         await stop.CancelAsync();
         await running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        await web.DisposeAsync();
+
+        // Connections inside WebSockets are of both.
         await direct.DisposeAsync();
+        await web.DisposeAsync();
         await exits.DisposeAsync();
         diagnosis.Dispose();
         prometheus.Dispose();

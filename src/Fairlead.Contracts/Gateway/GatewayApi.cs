@@ -58,6 +58,11 @@ public static class GatewayApi
     /// <summary>A WebSocket whose binary messages are a byte stream: inside it runs TLS to this same API (RFC 6455).</summary>
     public const string Tunnel = "/tunnel";
 
+    /// <summary>With <see cref="Tunnel"/>: not for the API, but for flows that share the connection (docs/adr/0004).</summary>
+    public const string FlowsQuery = "?flows";
+
+    public const string TunnelOfFlows = Tunnel + FlowsQuery;
+
     /// <summary>The server name that a gateway's certificate carries, whatever address it is reached by.</summary>
     public static string ServerName(string spaceUid) => $"gateway.{spaceUid}.fairlead.internal";
 }

@@ -6,6 +6,7 @@ using System.Security.Cryptography.X509Certificates;
 using Fairlead.Gateway.Health;
 using Fairlead.Gateway.Identity;
 using Fairlead.Tunnel;
+using Fairlead.Tunnel.Direct;
 using Fairlead.Tunnel.Http;
 using Fairlead.Tunnel.Tls;
 using Fairlead.Tunnel.WebSocket;
@@ -36,6 +37,7 @@ internal sealed class WebServer(
     SpaceAuthority authority,
     Func<SslStreamCertificateContext> serverCertificate,
     IFlowHandler flows,
+    Func<DirectCarrierServer> sharedFlows,
     Func<string?> notReady,
     ILoggerFactory loggers) : IAsyncDisposable
 {
@@ -72,7 +74,7 @@ internal sealed class WebServer(
         built.UseRouting();
         endpoints.Map(built, stopping.Token);
         built.MapFlows(flows, endpoints.Identify, notReady);
-        built.MapWebSocketTunnel();
+        built.MapWebSocketTunnel(sharedFlows);
         await built.StartAsync(cancellationToken);
         var addresses = built.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>().Addresses;
         Ports = (PortOf(addresses, "https"), PortOf(addresses, "http"));

@@ -182,36 +182,55 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
         }
     }
 
+    /// <summary>Serves a connection that somebody else accepted, inside which there is the same TLS, for flows that share it. Returns when it is over.</summary>
+    /// <param name="transport">Owned by the caller.</param>
+    /// <param name="stranger">A place that is given up once it is known whose the connection is.</param>
+    public async Task ServeAsync(Stream transport, EndPoint? remote, StrangerLimit.Place? stranger)
+    {
+        if (Interlocked.Increment(ref _sockets) > options.MaxConnections || _stop.IsCancellationRequested)
+        {
+            LogTooMany(options.MaxConnections);
+            Interlocked.Decrement(ref _sockets);
+            return;
+        }
+
+        try
+        {
+            if ((await HandshakeAsync(new RecordStream(transport), socket: null, remote)).Laptop is { } connection)
+            {
+                stranger?.Dispose();
+                await ServeAsync(connection);
+            }
+        }
+        catch (Exception e)
+        {
+            LogDefect(e);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _sockets);
+        }
+    }
+
     private async Task ServeAsync(Socket socket)
     {
         try
         {
-            var (connection, agent) = await HandshakeAsync(socket);
+            SocketTuning.Apply(socket);
+            var (connection, agent) = await HandshakeAsync(new RecordStream(socket), socket, socket.RemoteEndPoint);
             if (agent is not null)
             {
                 await ServeExitAsync(agent);
-                return;
             }
-
-            if (connection is null)
+            else if (connection is not null)
             {
-                return;
+                await ServeAsync(connection);
             }
-
-            await using (connection)
-            {
-                var run = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-                _connections[connection] = run.Task;
-                try
-                {
-                    await connection.RunAsync(_stop.Token);
-                }
-                finally
-                {
-                    _connections.TryRemove(connection, out _);
-                    run.SetResult();
-                }
-            }
+        }
+        catch (Exception e) when (DirectConnection.IsConnectionFailure(e))
+        {
+            // Reset before anything was read.
+            LogHandshakeFailed(null, e.Message);
         }
         catch (Exception e)
         {
@@ -221,6 +240,24 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
         {
             socket.Dispose();
             Interlocked.Decrement(ref _sockets);
+        }
+    }
+
+    private async Task ServeAsync(IServerConnection connection)
+    {
+        await using (connection)
+        {
+            var run = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            _connections[connection] = run.Task;
+            try
+            {
+                await connection.RunAsync(_stop.Token);
+            }
+            finally
+            {
+                _connections.TryRemove(connection, out _);
+                run.SetResult();
+            }
         }
     }
 
@@ -237,19 +274,17 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
         }
     }
 
+    /// <param name="socket">Null where it is none of ours: then only flows that share the connection are served.</param>
     /// <returns>A laptop's connection, or an agent's; neither where there is none.</returns>
-    private async Task<(IServerConnection? Laptop, SslStream? Agent)> HandshakeAsync(Socket socket)
+    private async Task<(IServerConnection? Laptop, SslStream? Agent)> HandshakeAsync(RecordStream records, Socket? socket, EndPoint? remote)
     {
         var started = TunnelMetrics.Now;
-        var remote = socket.RemoteEndPoint;
         SslStream? tls = null;
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
         deadline.CancelAfter(options.HandshakeTimeout);
         using var place = _handshakes.Enter(remote, () => Cancel(deadline));
         try
         {
-            SocketTuning.Apply(socket);
-            var records = new RecordStream(socket);
             tls = new SslStream(records);
             await tls.AuthenticateAsServerAsync(
                 new SslServerAuthenticationOptions
@@ -257,7 +292,7 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
                     EnabledSslProtocols = SslProtocols.Tls13,
                     ServerCertificateContext = options.Certificate(),
                     ClientCertificateRequired = true,
-                    ApplicationProtocols = [.. options.ServeExit is null ? [] : new[] { ExitProtocol.Alpn }, .. OfLaptops],
+                    ApplicationProtocols = socket is null ? [MuxConnection.Protocol] : [.. options.ServeExit is null ? [] : new[] { ExitProtocol.Alpn }, .. OfLaptops],
                     CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
                     // Only that there is one: who it is, is judged below, where a denial can be told to the client.
                     RemoteCertificateValidationCallback = static (_, certificate, _, _) => certificate is not null,
@@ -269,13 +304,13 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
                 return (null, tls);
             }
 
-            var shared = tls.NegotiatedApplicationProtocol == MuxConnection.Protocol;
+            var shared = socket is null || tls.NegotiatedApplicationProtocol == MuxConnection.Protocol;
             var (peer, refusal) = Judge(tls);
             if (refusal is null)
             {
                 return shared
                     ? (new MuxServerConnection(new MuxConnection(tls, records, client: false), remote, peer!, this, handler, logger), null)
-                    : (new DirectServerConnection(new DirectConnection(tls, records, socket, client: false), peer!, this, handler, logger), null);
+                    : (new DirectServerConnection(new DirectConnection(tls, records, socket!, client: false), peer!, this, handler, logger), null);
             }
 
             LogDenied(remote, refusal.Message);
@@ -289,7 +324,11 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
             TunnelMetrics.Handshake(started, client: false, failed: true);
             LogHandshakeFailed(remote, e.Message);
             tls?.Dispose();
-            DirectConnection.Reset(socket);
+            if (socket is not null)
+            {
+                DirectConnection.Reset(socket);
+            }
+
             return default;
         }
     }
@@ -323,15 +362,15 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
     }
 
     /// <summary>Says why, and gives the client time to read it: a reset at once might overtake it.</summary>
-    private static async Task FarewellAsync(SslStream tls, Socket socket, byte[] frame)
+    private static async Task FarewellAsync(SslStream tls, Socket? socket, byte[] frame)
     {
         using var patience = new CancellationTokenSource(FarewellTimeout);
         try
         {
             await tls.WriteAsync(frame, patience.Token);
-            socket.Shutdown(SocketShutdown.Send);
+            socket?.Shutdown(SocketShutdown.Send);
             var scrap = new byte[1024];
-            while (await socket.ReceiveAsync(scrap, patience.Token) > 0)
+            while (await tls.ReadAsync(scrap, patience.Token) > 0)
             {
             }
         }

@@ -68,7 +68,7 @@ public static class BootstrapClient
 
     /// <summary>Where only the API's port is exposed it is an HTTP ingress, as a rule, which passes nothing but WebSockets; the gateway's own port takes them, too.</summary>
     private static Task<Stream> DialAsync(this GatewayDialer dialer, GatewayEndpoint endpoint, CancellationToken cancellationToken) => endpoint.DataPort == 0
-        ? new WebSocketDialer(dialer).ConnectAsync(endpoint.Host, endpoint.ApiPort, cancellationToken)
+        ? new WebSocketDialer(dialer).ConnectAsync(endpoint.Host, endpoint.ApiPort, GatewayApi.Tunnel, cancellationToken)
         : ApiConnector.DialAsync(dialer, endpoint.Host, endpoint.ApiPort, cancellationToken);
 
     /// <param name="connect">To one endpoint, TLS included.</param>

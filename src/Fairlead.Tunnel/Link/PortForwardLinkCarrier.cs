@@ -11,7 +11,7 @@ namespace Fairlead.Tunnel.Link;
 /// control between them. The connections last, and flows end inside them: a forward whose far side closes first costs a second. TCP flows share
 /// connections to the pods' data port; all else, and TCP where a gateway of the previous version has no such connections, goes over HTTP/2.
 /// </summary>
-internal sealed partial class PortForwardLinkCarrier : ICarrier
+internal sealed class PortForwardLinkCarrier : ICarrier
 {
     /// <summary>Two to each of two replicas.</summary>
     private const int Width = 4;
@@ -19,18 +19,9 @@ internal sealed partial class PortForwardLinkCarrier : ICarrier
     /// <summary>Control and UDP are little: two, so that the loss of one costs no dial.</summary>
     private const int ApiWidth = 2;
 
-    private static readonly TimeSpan FlowsPatience = TimeSpan.FromSeconds(10);
-
-    /// <summary>Between attempts at the first shared connection: a gateway of the previous version never has one, a new one soon.</summary>
-    private static readonly TimeSpan FlowsPause = TimeSpan.FromSeconds(10);
-
     private readonly IPodDialer _dialer;
     private readonly HttpLanes _api;
     private readonly MuxLanes _flows;
-    private readonly ILogger _logger;
-    private readonly CancellationTokenSource _stop = new();
-    private Task _keeping = Task.CompletedTask;
-    private long _notBefore;
     private readonly Dictionary<string, long> _lastDial = [];
     private readonly TimeProvider _time;
     private volatile IReadOnlyList<string> _pods;
@@ -43,7 +34,6 @@ internal sealed partial class PortForwardLinkCarrier : ICarrier
     {
         _dialer = dialer;
         _pods = pods;
-        _logger = logger;
         _time = time;
         _api = new HttpLanes((inUse, cancellationToken) => DialAsync(inUse, apiPort, cancellationToken), tls, () => Where, ApiWidth, logger, time);
         _flows = new MuxLanes((inUse, cancellationToken) => DialAsync(inUse, dataPort, cancellationToken), tls, () => Where, Width, logger, time);
@@ -60,10 +50,10 @@ internal sealed partial class PortForwardLinkCarrier : ICarrier
 
     public Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) => _api.SendAsync(request, cancellationToken);
 
-    public async Task PingAsync(CancellationToken cancellationToken)
+    public Task PingAsync(CancellationToken cancellationToken)
     {
-        KeepFlows();
-        await _api.PingAsync(cancellationToken);
+        _flows.Keep();
+        return _api.PingAsync(cancellationToken);
     }
 
     public void Expect(IReadOnlyList<string> pods)
@@ -92,35 +82,8 @@ internal sealed partial class PortForwardLinkCarrier : ICarrier
 
     public async ValueTask DisposeAsync()
     {
-        await _stop.CancelAsync();
-        await _keeping;
         await _flows.DisposeAsync();
         await _api.DisposeAsync();
-        _stop.Dispose();
-    }
-
-    /// <summary>Pings the connections that flows share, and makes them, beside the API's pings: those alone say whether the gateway is there.</summary>
-    private void KeepFlows()
-    {
-        if (_keeping.IsCompleted && !_stop.IsCancellationRequested && (_flows.Count > 0 || _time.GetTimestamp() >= _notBefore))
-        {
-            _keeping = Task.Run(KeepFlowsAsync);
-        }
-    }
-
-    private async Task KeepFlowsAsync()
-    {
-        using var patience = new CancellationTokenSource(FlowsPatience, _time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, _stop.Token);
-        try
-        {
-            await _flows.PingAsync(either.Token);
-        }
-        catch (Exception e) when (e is CarrierException or OperationCanceledException)
-        {
-            LogNoSharedConnection(e.Message);
-            _notBefore = _time.GetTimestamp() + (long)(FlowsPause.TotalSeconds * _time.TimestampFrequency);
-        }
     }
 
     /// <summary>To the known pod with the fewest connections; one that doesn't answer is passed over, and in the end the cluster is asked for any.</summary>
@@ -154,7 +117,4 @@ internal sealed partial class PortForwardLinkCarrier : ICarrier
 
         throw new CarrierException(first!.Error, refused: false, first);
     }
-
-    [LoggerMessage(EventId = 313, Level = LogLevel.Debug, Message = "No connection for flows to share: {Why}")]
-    private partial void LogNoSharedConnection(string why);
 }

@@ -12,9 +12,10 @@ internal sealed class WebSocketDialer(GatewayDialer dialer)
     /// <summary>Keeps proxies and ingresses, which cut connections that are silent for a minute, from doing so.</summary>
     private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(15);
 
-    /// <summary>A byte stream to the gateway's in-process endpoint.</summary>
+    /// <summary>A byte stream to the gateway.</summary>
+    /// <param name="path"><see cref="GatewayApi.Tunnel"/> or <see cref="GatewayApi.TunnelOfFlows"/>.</param>
     /// <exception cref="CarrierException">No connection could be had.</exception>
-    public async Task<Stream> ConnectAsync(string host, int port, CancellationToken cancellationToken)
+    public async Task<Stream> ConnectAsync(string host, int port, string path, CancellationToken cancellationToken)
     {
         var where = $"{host}:{port}";
         var socket = new ClientWebSocket();
@@ -33,7 +34,7 @@ internal sealed class WebSocketDialer(GatewayDialer dialer)
         using var invoker = new HttpMessageInvoker(handler, disposeHandler: false);
         try
         {
-            await socket.ConnectAsync(new UriBuilder("wss", host, port, GatewayApi.Tunnel).Uri, invoker, cancellationToken);
+            await socket.ConnectAsync(new Uri(new UriBuilder("wss", host, port).Uri, path), invoker, cancellationToken);
             return new WebSocketByteStream(socket);
         }
         catch (Exception e)

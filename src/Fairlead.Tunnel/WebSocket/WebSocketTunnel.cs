@@ -1,5 +1,6 @@
 using System.Net;
 using Fairlead.Contracts.Gateway;
+using Fairlead.Tunnel.Direct;
 using Fairlead.Tunnel.Http;
 using Fairlead.Tunnel.Tls;
 using Microsoft.AspNetCore.Builder;
@@ -27,8 +28,12 @@ public static class WebSocketTunnel
         return services;
     }
 
-    /// <summary>Maps <c>GatewayApi.Tunnel</c>: each accepted WebSocket is one connection of the in-process endpoint. Needs <c>UseWebSockets</c>.</summary>
-    public static void MapWebSocketTunnel(this IEndpointRouteBuilder endpoints)
+    /// <summary>
+    /// Maps <c>GatewayApi.Tunnel</c>: each accepted WebSocket is one connection of the in-process endpoint, or, asked for as
+    /// <c>GatewayApi.TunnelOfFlows</c>, one that flows share. Needs <c>UseWebSockets</c>.
+    /// </summary>
+    /// <param name="flows">Where connections that flows share are served, on the data port, too.</param>
+    public static void MapWebSocketTunnel(this IEndpointRouteBuilder endpoints, Func<DirectCarrierServer> flows)
     {
         var factory = endpoints.ServiceProvider.GetRequiredService<StreamListenerFactory<WebSocketTunnelEndPoint>>();
         endpoints.Map(GatewayApi.Tunnel, async context =>
@@ -54,6 +59,17 @@ public static class WebSocketTunnel
 
             using var socket = await context.WebSockets.AcceptWebSocketAsync();
             IPEndPoint? remote = context.Connection.RemoteIpAddress is { } address ? new(address, context.Connection.RemotePort) : null;
+            if (context.Request.QueryString.Value == GatewayApi.FlowsQuery)
+            {
+                await using var stream = new WebSocketByteStream(socket);
+                await using (context.RequestAborted.UnsafeRegister(static s => ((Stream)s!).Dispose(), stream))
+                {
+                    await flows().ServeAsync(stream, remote, context.Features.Get<StrangerLimit.Place>());
+                }
+
+                return;
+            }
+
             await using var connection = new StreamConnection(new WebSocketByteStream(socket), remote);
             if (context.Features.Get<StrangerLimit.Place>() is { } place)
             {

@@ -70,7 +70,7 @@ internal sealed class TestGateway : IFlowHandler, IAsyncDisposable
         var web = builder.Build();
         web.UseWebSockets();
         web.MapFlows(handler, context => context.Connection.ClientCertificate is { } shown ? space.Identify(shown) : null, () => self?.Unavailable);
-        web.MapWebSocketTunnel();
+        web.MapWebSocketTunnel(() => self!.Direct);
         web.MapGet(GatewayApi.Authority, () => space.Authority.ExportCertificatePem());
         web.MapGet("/who", (HttpContext context) => context.Connection.ClientCertificate?.Subject ?? "nobody");
         await web.StartAsync();

@@ -1,7 +1,12 @@
 using System.Net;
+using Fairlead.Contracts.Errors;
 using Fairlead.Contracts.Gateway;
 using Fairlead.Tunnel;
+using Fairlead.Tunnel.Dial;
 using Fairlead.Tunnel.Link;
+using Fairlead.Tunnel.Mux;
+using Fairlead.Tunnel.Tls;
+using Fairlead.Tunnel.WebSocket;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Fairlead.Tests.Tunnel.WebSocket;
@@ -29,6 +34,37 @@ public sealed class WebSocketCarrierTests
         }
 
         subjects.ShouldAllBe(s => s == "invite:alice");
+    }
+
+    [Fact]
+    public async Task Flows_share_connections_once_there_are_some_and_end_with_a_revocation()
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        await using var carrier = new WebSocketLinkCarrier(gateway.Endpoint, gateway.Space.Tls, null, NullLogger.Instance, TimeProvider.System);
+        while (carrier.SharedConnections == 0)
+        {
+            await carrier.PingAsync(Soon);
+        }
+
+        for (var seed = 0; seed < 5; seed++)
+        {
+            await FlowProperties.EchoesRandomChunksAsync((await carrier.OpenAsync(Target, null, Soon)).Flow.ShouldNotBeNull(), seed, 600_000);
+        }
+
+        await using var flow = (await carrier.OpenAsync(Target, null, Soon)).Flow.ShouldNotBeNull();
+        gateway.Direct.Close(peer => peer.Subject == "invite:alice").ShouldBeGreaterThan(0);
+        await Should.ThrowAsync<FlowAbortedException>(() => FlowReading.ToEndAsync(flow));
+    }
+
+    [Fact]
+    public async Task Shared_connection_of_an_identity_that_is_not_accepted_is_refused()
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        await using var tunnel = await new WebSocketDialer(new GatewayDialer(proxy: null)).ConnectAsync("127.0.0.1", gateway.ApiPort, GatewayApi.TunnelOfFlows, Soon);
+        gateway.Space.Revoked.Add("invite:alice");
+        var refused = await Should.ThrowAsync<CarrierException>(() => MuxLane.OpenAsync(tunnel, gateway.Space.Tls, "test", Soon));
+        refused.Error.Category.ShouldBe(ErrorCategory.Denied);
+        gateway.Direct.Connections.ShouldBe(0);
     }
 
     [Fact]
