@@ -56,6 +56,11 @@ internal sealed unsafe class DatagramBatches
                 batches.Run();
                 ended.SetResult();
             }
+            catch (ObjectDisposedException) when (cancellationToken.IsCancellationRequested)
+            {
+                // The socket's owner was quicker than this thread.
+                ended.SetResult();
+            }
             catch (Exception e)
             {
                 ended.SetException(e);
