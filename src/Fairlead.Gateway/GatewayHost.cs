@@ -122,6 +122,7 @@ internal sealed partial class GatewayHost : IAsyncDisposable
         cluster.ReachChanged = publisher.Wake;
         cluster.AddressesChanged = network.Wake;
         network.Changed = feed.Wake;
+        publisher.Changed = feed.Wake;
         cluster.NamespacesChanged = reviews.NamespaceAppeared;
         grants.Changed = () =>
         {

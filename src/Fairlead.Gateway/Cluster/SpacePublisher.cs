@@ -37,6 +37,9 @@ internal sealed partial class SpacePublisher(
     /// <summary>Nodes or the gateway's Service changed.</summary>
     public void Wake() => changed.TrySetResult();
 
+    /// <summary>Called when the gateway is reached elsewhere: laptops should hear of it before the old way ends.</summary>
+    public Action Changed { get; set; } = static () => { };
+
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         while (true)
@@ -75,6 +78,7 @@ internal sealed partial class SpacePublisher(
         if (!found.SequenceEqual(endpoints))
         {
             endpoints = found;
+            Changed();
             LogEndpoints(string.Join(", ", found.Select(e => $"{e.Host}:{e.ApiPort}:{e.DataPort}")));
         }
 

@@ -27,6 +27,7 @@ public sealed class ExposureTests(SharedCluster cluster) : ClusterTest(cluster)
             await UpgradeAsync("service.type=LoadBalancer");
             await BalanceAsync($$"""[{"ip":"{{address}}"}]""");
             await EndpointsBecomeAsync($"{address}:8443:8444");
+            await ToldAsync(laptop, address);
             var newcomer = await NewLaptopAsync();
             foreach (var one in new[] { laptop, newcomer })
             {
@@ -50,6 +51,7 @@ public sealed class ExposureTests(SharedCluster cluster) : ClusterTest(cluster)
 
         await EndpointsBecomeAsync($"{Cluster.NodeAddress}:30443:30444");
         await laptop.OpenGatewayPortsAsync();
+        await ToldAsync(laptop, Cluster.NodeAddress);
         await balancer.DisposeAsync();
         await WayBecomesAsync(laptop, $"direct to {Cluster.NodeAddress}:30444");
         (await laptop.CurlAsync("http://frontend.shop/")).ShouldSucceed();
@@ -92,8 +94,15 @@ public sealed class ExposureTests(SharedCluster cluster) : ClusterTest(cluster)
         }
     }
 
-    private static Task WayBecomesAsync(Laptop laptop, string way) => Shell.EventuallyAsync(
-        $"the way is {way}", async () => (await laptop.FairleadAsync("space", "show")).Text.Split('\n').Any(line => line.StartsWith("Ways ", StringComparison.Ordinal) && line.EndsWith(way, StringComparison.Ordinal)), TimeSpan.FromSeconds(60));
+    /// <summary>A way that ends before the next one was told of leaves a laptop without either.</summary>
+    private static Task ToldAsync(Laptop laptop, string address) => Shell.EventuallyAsync(
+        $"the laptop was told of {address}", async () => (await laptop.Host.ShellAsync($"grep -rqiE --include=space.json '\"host\": *\"{address}\"' /var/lib/fairlead")).ExitCode == 0, TimeSpan.FromSeconds(60));
+
+    private static Task WayBecomesAsync(Laptop laptop, string way) =>
+        Shell.EventuallyAsync($"the way is {way}", async () => (await WaysAsync(laptop)).EndsWith(way, StringComparison.Ordinal), TimeSpan.FromSeconds(60));
+
+    private static async Task<string> WaysAsync(Laptop laptop) =>
+        (await laptop.FairleadAsync("space", "show")).Text.Split('\n').FirstOrDefault(line => line.StartsWith("Ways ", StringComparison.Ordinal)) ?? "";
 
     private async Task UpgradeAsync(string set) =>
         (await Cluster.FairleadAsync(["gateway", "upgrade", "--kubeconfig", Cluster.Kubeconfig, "--set", set], TimeSpan.FromSeconds(120))).ShouldSucceed();
