@@ -148,7 +148,7 @@ internal sealed class TestGateway : IFlowHandler, IAsyncDisposable
                 EndPoint = new IPEndPoint(IPAddress.Loopback, port),
                 Certificate = () => space.ServerContext,
                 Identify = space.Identify,
-                HandshakeTimeout = TimeSpan.FromSeconds(2),
+                HandshakeTimeout = TimeSpan.FromSeconds(5),
                 MaxHandshakes = 16,
             },
             handler,

@@ -51,10 +51,11 @@ public sealed class PortForwardLinkCarrierTests : IAsyncLifetime, IPodDialer
     [Fact]
     public async Task Flows_share_connections_to_the_data_port_once_there_are_some()
     {
-        await _carrier.PingAsync(Soon);
+        var patience = Soon;
         while (_carrier.SharedConnections == 0)
         {
-            await Task.Delay(1, Soon);
+            await _carrier.PingAsync(patience);
+            await Task.Delay(1, patience);
         }
 
         var taken = new TaskCompletionSource<IIncomingFlow>();
