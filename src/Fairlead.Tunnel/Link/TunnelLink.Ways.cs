@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Net.NetworkInformation;
 using Fairlead.Contracts.Errors;
 using Fairlead.Contracts.Gateway;
 using Fairlead.Contracts.Local;
@@ -50,18 +49,8 @@ public sealed partial class TunnelLink
         }
 
         backoff.Reset();
-        NetworkChange.NetworkAddressChanged += OnNetworkChanged;
-        try
-        {
-            return await WatchAsync(way.Carrier, way.Trip);
-        }
-        finally
-        {
-            NetworkChange.NetworkAddressChanged -= OnNetworkChanged;
-        }
+        return await WatchAsync(way.Carrier, way.Trip);
     }
-
-    private void OnNetworkChanged(object? sender, EventArgs e) => _lookNow = true;
 
     /// <summary>Starts the ways in order, the next one when the last has failed or had its head start; the first to answer wins, the others are given up.</summary>
     private async Task<((ICarrier Carrier, TimeSpan Trip)? Found, CarrierException Problem)> RaceAsync(IReadOnlyList<ICarrier> carriers)

@@ -1,3 +1,4 @@
+using System.Net.NetworkInformation;
 using Fairlead.Contracts.Errors;
 using Fairlead.Contracts.Gateway;
 using Fairlead.Contracts.Local;
@@ -175,9 +176,25 @@ public sealed partial class TunnelLink : IFlowOpener, IAsyncDisposable
         }
     }
 
+    /// <summary>A cable, a network or a route came or went: a better way may be there now, and where there is none, the next attempt needn't wait.</summary>
+    internal void OnNetworkChanged()
+    {
+        _lookNow = true;
+        if (_status.State == LinkState.Disconnected)
+        {
+            Redial();
+        }
+    }
+
+    private void OnAddressChanged(object? sender, EventArgs e) => OnNetworkChanged();
+
+    private void OnAvailabilityChanged(object? sender, NetworkAvailabilityEventArgs e) => OnNetworkChanged();
+
     private async Task RunAsync()
     {
         var backoff = new Backoff(_options.FirstRedial, _options.LongestRedial);
+        NetworkChange.NetworkAddressChanged += OnAddressChanged;
+        NetworkChange.NetworkAvailabilityChanged += OnAvailabilityChanged;
         try
         {
             while (true)
@@ -192,6 +209,11 @@ public sealed partial class TunnelLink : IFlowOpener, IAsyncDisposable
         catch (OperationCanceledException) when (_stop.IsCancellationRequested)
         {
             Set(LinkState.Disconnected, null, LinkProblems.Stopped, null);
+        }
+        finally
+        {
+            NetworkChange.NetworkAddressChanged -= OnAddressChanged;
+            NetworkChange.NetworkAvailabilityChanged -= OnAvailabilityChanged;
         }
     }
 

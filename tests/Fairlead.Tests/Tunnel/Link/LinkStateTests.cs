@@ -184,6 +184,26 @@ public sealed class LinkStateTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Change_of_the_network_ends_the_wait_for_the_next_attempt()
+    {
+        foreach (var carrier in _carriers.Values)
+        {
+            carrier.Answer = Answer.Broken;
+        }
+
+        _link.Start();
+        await UntilAsync(() => _link.Status.State == LinkState.Disconnected && _time.Pending > 0);
+        foreach (var carrier in _carriers.Values)
+        {
+            carrier.Answer = Answer.Pong;
+        }
+
+        // The clock stands still.
+        _link.OnNetworkChanged();
+        await UntilAsync(() => _link.Status.State == LinkState.Connected);
+    }
+
+    [Fact]
     public async Task New_endpoints_are_tried_at_once()
     {
         foreach (var carrier in _carriers.Values)
