@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.IO.Pipelines;
 using System.Runtime.CompilerServices;
-using System.Threading.Tasks.Sources;
 using Fairlead.Tunnel.Direct;
 
 namespace Fairlead.Tunnel.Mux;
@@ -11,7 +10,7 @@ namespace Fairlead.Tunnel.Mux;
 /// than it was given credit for; the window of a flow whose reader keeps up grows. Bytes that go wait in their owner's memory until the connection
 /// has taken them.
 /// </summary>
-internal sealed class MuxFlow : IFlow, IValueTaskSource
+internal sealed class MuxFlow : IFlow
 {
     /// <summary>Bytes that may be on their way to a reader who takes none, at first: throughput is this per round trip.</summary>
     public const int Window = 256 * 1024;
@@ -24,7 +23,6 @@ internal sealed class MuxFlow : IFlow, IValueTaskSource
 
     private readonly MuxConnection _connection;
     private readonly Pipe _in = new(PipeOptions);
-    private ManualResetValueTaskSourceCore<bool> _sent = new() { RunContinuationsAsynchronously = true };
     private CancellationTokenSource? _gone;
     private int _window = Window;
     private int _mayCome = Window;
@@ -39,22 +37,15 @@ internal sealed class MuxFlow : IFlow, IValueTaskSource
     public MuxFlow(MuxConnection connection, uint id)
     {
         _connection = connection;
-        Id = id;
+        Sender = new MuxSender(id);
     }
 
-    public uint Id { get; }
+    public uint Id => Sender.Flow;
+
+    public MuxSender Sender { get; }
 
     /// <summary>The answer to the open, at the laptop's end.</summary>
     public TaskCompletionSource<FlowRefusal>? Answer { get; init; }
-
-    /// <summary>What may still be sent. Under the connection's lock, as the next two.</summary>
-    public int Credit { get; set; } = Window;
-
-    /// <summary>What its owner wants to send and the connection has not taken.</summary>
-    public ReadOnlyMemory<byte> Waiting { get; set; }
-
-    /// <summary>It has its place in the connection's queue.</summary>
-    public bool Queued { get; set; }
 
     /// <summary>Cancelled when it is over before its end.</summary>
     public CancellationToken Gone
@@ -135,7 +126,7 @@ internal sealed class MuxFlow : IFlow, IValueTaskSource
         }
 
         cancellationToken.ThrowIfCancellationRequested();
-        if (buffer.IsEmpty || _connection.TrySend(this, buffer))
+        if (buffer.IsEmpty || _connection.Writer.TrySend(Sender, buffer))
         {
             return;
         }
@@ -144,7 +135,7 @@ internal sealed class MuxFlow : IFlow, IValueTaskSource
         {
             try
             {
-                await new ValueTask(this, _sent.Version);
+                await Sender.SentAsync();
             }
             catch (FlowAbortedException) when (cancellationToken.IsCancellationRequested)
             {
@@ -157,7 +148,7 @@ internal sealed class MuxFlow : IFlow, IValueTaskSource
     {
         if (!_writesCompleted)
         {
-            _connection.SendFin(this);
+            _connection.Writer.SendFin(Sender);
             _writesCompleted = true;
         }
 
@@ -233,32 +224,8 @@ internal sealed class MuxFlow : IFlow, IValueTaskSource
         _in.Writer.Complete();
     }
 
-    /// <summary>All that waited was taken. Under the connection's lock.</summary>
-    public void Sent() => _sent.SetResult(true);
-
-    /// <summary>Under the connection's lock, before it waits.</summary>
-    public void BeginWait(ReadOnlyMemory<byte> rest)
-    {
-        _sent.Reset();
-        Waiting = rest;
-    }
-
-    public void ThrowIfFailed()
-    {
-        if (_failure is { } failure)
-        {
-            throw Again(failure);
-        }
-    }
-
-    void IValueTaskSource.GetResult(short token) => _sent.GetResult(token);
-
-    ValueTaskSourceStatus IValueTaskSource.GetStatus(short token) => _sent.GetStatus(token);
-
-    void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
-        _sent.OnCompleted(continuation, state, token, flags);
-
-    private static FlowAbortedException Again(FlowAbortedException failure) => new(failure.Failure, failure.Message, failure);
+    /// <summary>The same for each who asks: an exception that was thrown is not thrown again.</summary>
+    public static FlowAbortedException Again(FlowAbortedException failure) => new(failure.Failure, failure.Message, failure);
 
     private void ThrowIfAborted()
     {
@@ -276,7 +243,7 @@ internal sealed class MuxFlow : IFlow, IValueTaskSource
             return false;
         }
 
-        _connection.DropWaiting(this, reason);
+        _connection.Writer.Drop(Sender, reason);
         Volatile.Read(ref _gone)?.Cancel();
         Answer?.TrySetResult(new FlowRefusal(reason.Failure, reason.Message));
         return true;
@@ -299,10 +266,7 @@ internal sealed class MuxFlow : IFlow, IValueTaskSource
         }
 
         Interlocked.Add(ref _mayCome, _taken);
-        _connection.SendCredit(this, _taken);
+        _connection.Writer.SendCredit(Id, _taken);
         _taken = 0;
     }
-
-    /// <summary>Under the connection's lock: whoever waits for room hears why there is none.</summary>
-    public void WaitFailed(FlowAbortedException reason) => _sent.SetException(Again(reason));
 }

@@ -81,7 +81,7 @@ internal sealed class MuxLane : IReplicaConnection, IMuxEnd
         _busy = bytes - _bytes > BusyBytes;
         _bytes = bytes;
         var pong = _pong = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        _connection.Send(MuxFrameType.Ping, ++_pings);
+        _connection.Writer.Send(MuxFrameType.Ping, ++_pings);
         if (_ended is not null || _farewell is not null)
         {
             pong.TrySetResult();

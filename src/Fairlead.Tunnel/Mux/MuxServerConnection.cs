@@ -86,7 +86,7 @@ internal sealed partial class MuxServerConnection(MuxConnection connection, EndP
                 SayGoodbye(reason);
                 break;
             case MuxFrameType.Ping:
-                connection.Send(MuxFrameType.Pong, header.Flow);
+                connection.Writer.Send(MuxFrameType.Pong, header.Flow);
                 break;
             case MuxFrameType.Open:
                 var target = FrameCodec.ParseOpen(payload) ?? throw new FlowAbortedException(FlowFailure.ProtocolError, "An open without a target.");
@@ -97,7 +97,7 @@ internal sealed partial class MuxServerConnection(MuxConnection connection, EndP
         }
     }
 
-    private void SayGoodbye(string reason) => connection.Send(MuxFrames.Outcome(MuxFrameType.Goodbye, 0, FlowFailure.Draining, reason));
+    private void SayGoodbye(string reason) => connection.Writer.Send(MuxFrames.Outcome(MuxFrameType.Goodbye, 0, FlowFailure.Draining, reason));
 
     private void Serve(IncomingFlow flow)
     {
@@ -217,7 +217,7 @@ internal sealed partial class MuxServerConnection(MuxConnection connection, EndP
             }
 
             TunnelMetrics.Opened(answer.Failure, client: false);
-            connection.Send(MuxFrames.Outcome(MuxFrameType.Answer, flow.Id, answer.Failure, answer.Message), soon: true);
+            connection.Writer.Send(MuxFrames.Outcome(MuxFrameType.Answer, flow.Id, answer.Failure, answer.Message), soon: true);
         }
     }
 
