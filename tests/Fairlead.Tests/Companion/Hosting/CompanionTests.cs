@@ -23,8 +23,6 @@ public sealed class CompanionTests : IAsyncLifetime
     private readonly CancellationTokenSource stop = new();
     private TestDaemon daemon = null!;
 
-    private static CancellationToken Soon => new CancellationTokenSource(TimeSpan.FromSeconds(20)).Token;
-
     public async ValueTask InitializeAsync()
     {
         daemon = await TestDaemon.StartAsync(host, gateway);

@@ -192,17 +192,6 @@ public sealed class ConnectTests : IAsyncLifetime
         (await daemon.FailAsync(() => daemon.SendAsync(HttpMethod.Delete, LocalApi.Connect))).Category.ShouldBe(ErrorCategory.Denied);
     }
 
-    /// <summary>Only a test that fails waits long.</summary>
-    private static async Task UntilAsync(Func<bool> condition)
-    {
-        for (var i = 0; i < 2000 && !condition(); i++)
-        {
-            await Task.Delay(10);
-        }
-
-        condition().ShouldBeTrue();
-    }
-
     private Task<ConnectState> ConnectAsync(ConnectRequest? request = null) =>
         daemon.SendAsync(HttpMethod.Post, LocalApi.Connect, JsonContent.Create(request ?? new ConnectRequest(), LocalJson.Default.ConnectRequest), LocalJson.Default.ConnectState);
 

@@ -249,16 +249,4 @@ public sealed class ConsumeTests : IAsyncLifetime
     }
 
     private string CatalogFile() => Directory.GetFiles(host.StateDirectory, "catalog.json", SearchOption.AllDirectories).ShouldHaveSingleItem();
-
-    private static Task UntilAsync(Func<bool> condition) => UntilAsync(() => Task.FromResult(condition()));
-
-    /// <summary>For what can't be watched.</summary>
-    private static async Task UntilAsync(Func<Task<bool>> condition)
-    {
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
-        while (!await condition())
-        {
-            await Task.Delay(5, patience.Token);
-        }
-    }
 }

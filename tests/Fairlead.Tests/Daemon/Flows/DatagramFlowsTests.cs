@@ -78,10 +78,7 @@ public sealed class DatagramFlowsTests : FlowsTest
 
         // Looked at after all of them: this one has a socket of its own.
         await SendAsync(new IPEndPoint(IPAddress.Loopback, 40001), new IPEndPoint(IPAddress.Parse("127.72.9.9"), 1), [1]);
-        while (flows.Dropped < 6)
-        {
-            await Task.Delay(1);
-        }
+        await UntilAsync(() => flows.Dropped >= 6);
 
         flows.Dropped.ShouldBe(6);
     }
@@ -96,10 +93,7 @@ public sealed class DatagramFlowsTests : FlowsTest
             await SendAsync(Client, Destination, new byte[DatagramAssociation.MaxDatagram]);
         }
 
-        while (flows.Dropped < 2)
-        {
-            await Task.Delay(1);
-        }
+        await UntilAsync(() => flows.Dropped >= 2);
 
         flows.Dropped.ShouldBe(2);
     }

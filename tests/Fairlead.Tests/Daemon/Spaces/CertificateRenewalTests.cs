@@ -89,13 +89,4 @@ public sealed class CertificateRenewalTests : IAsyncLifetime
             await Task.Delay(1);
         }
     }
-
-    private static async Task UntilAsync(Func<bool> condition)
-    {
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
-        while (!condition())
-        {
-            await Task.Delay(1, patience.Token);
-        }
-    }
 }

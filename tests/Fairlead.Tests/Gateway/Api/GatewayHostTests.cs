@@ -19,8 +19,6 @@ namespace Fairlead.Tests.Gateway.Api;
 /// <summary>The whole gateway on ports of the kernel's, beside a cluster in memory, met by the laptop's real end of the tunnel.</summary>
 public sealed class GatewayHostTests : IAsyncLifetime
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(10);
-
     private readonly TcpListener service = new(IPAddress.Loopback, 0);
     private readonly ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
     private FakeCluster cluster = null!;
@@ -94,9 +92,9 @@ public sealed class GatewayHostTests : IAsyncLifetime
         (await flow.ReadAsync(buffer).AsTask().WaitAsync(Limit)).ShouldBe(2);
 
         cluster.Put("/api/v1/namespaces/fairlead/configmaps/fairlead-revocations", $$"""{"data":{"invite.alice":"{{DateTimeOffset.UtcNow:O}}"} }""");
-        await Should.ThrowAsync<IOException>(async () => await flow.ReadAsync(buffer).AsTask().WaitAsync(TimeSpan.FromSeconds(1)));
-        (await far.ReceiveAsync(buffer).WaitAsync(TimeSpan.FromSeconds(1)).ContinueWith(t => t.IsFaulted || t.Result == 0)).ShouldBeTrue();
-        await Should.ThrowAsync<Exception>(async () => await ReadUntilAsync(catalog, CatalogEventType.Draining).WaitAsync(TimeSpan.FromSeconds(1)));
+        await Should.ThrowAsync<IOException>(async () => await flow.ReadAsync(buffer).AsTask().WaitAsync(Limit));
+        (await far.ReceiveAsync(buffer).WaitAsync(Limit).ContinueWith(t => t.IsFaulted || t.Result == 0)).ShouldBeTrue();
+        await Should.ThrowAsync<IOException>(() => ReadUntilAsync(catalog, CatalogEventType.Draining).WaitAsync(Limit));
 
         // On a connection of its own: the client's may be just ending.
         using var later = Client(certificate);
@@ -114,8 +112,8 @@ public sealed class GatewayHostTests : IAsyncLifetime
         await using var direct = Direct(certificate);
         var (flow, far) = await OpenAsync(direct);
         Grant("dev-*");
-        await Should.ThrowAsync<IOException>(async () => await flow.ReadAsync(new byte[1]).AsTask().WaitAsync(TimeSpan.FromSeconds(1)));
-        (await ReadUntilAsync(catalog, CatalogEventType.Delete).WaitAsync(TimeSpan.FromSeconds(1)))[^1].Service!.Name.ShouldBe("echo");
+        await Should.ThrowAsync<IOException>(async () => await flow.ReadAsync(new byte[1]).AsTask().WaitAsync(Limit));
+        (await ReadUntilAsync(catalog, CatalogEventType.Delete).WaitAsync(Limit))[^1].Service!.Name.ShouldBe("echo");
         var opening = await direct.OpenAsync(new FlowTarget(TransportProtocol.Tcp, "echo.shop.svc", Port), null, default);
         opening.Refusal!.Failure.ShouldBe(FlowFailure.Denied);
         await flow.DisposeAsync();
@@ -123,13 +121,13 @@ public sealed class GatewayHostTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Service_that_appears_is_in_the_catalog_within_a_quarter_of_a_second()
+    public async Task Service_that_appears_is_in_the_open_catalog()
     {
         using var certificate = await JoinAsync();
         using var client = Client(certificate);
         using var catalog = await FollowCatalogAsync(client);
         cluster.Put("/api/v1/namespaces/shop/services/late", """{"spec":{"clusterIP":"10.96.0.77","ports":[{"port":80}]}}""");
-        (await ReadUntilAsync(catalog, CatalogEventType.Put).WaitAsync(TimeSpan.FromMilliseconds(250)))[^1].Service!.Name.ShouldBe("late");
+        (await ReadUntilAsync(catalog, CatalogEventType.Put).WaitAsync(Limit))[^1].Service!.Name.ShouldBe("late");
     }
 
     [Fact]

@@ -237,7 +237,7 @@ public sealed class CatalogWatchTests
 
     private static async Task<IReadOnlyList<CatalogEvent>> NextAsync(IAsyncEnumerator<IReadOnlyList<CatalogEvent>> watch)
     {
-        (await watch.MoveNextAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(5))).ShouldBeTrue();
+        (await watch.MoveNextAsync().AsTask().WaitAsync(Limit)).ShouldBeTrue();
         return watch.Current;
     }
 

@@ -123,13 +123,4 @@ public sealed class NetworkKeeperTests : IAsyncDisposable
         keeper.Wake();
         return time.Pending == 2;
     });
-
-    private static async Task UntilAsync(Func<bool> condition)
-    {
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
-        while (!condition())
-        {
-            await Task.Delay(5, patience.Token);
-        }
-    }
 }

@@ -90,15 +90,6 @@ public sealed class RevocationKeeperTests : IAsyncLifetime
 
     private IEnumerable<string> Entries() => (cluster.Get(Map)?["data"] as System.Text.Json.Nodes.JsonObject ?? []).Select(entry => entry.Key).Order();
 
-    private static async Task UntilAsync(Func<bool> condition)
-    {
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
-        while (!condition())
-        {
-            await Task.Delay(5, patience.Token);
-        }
-    }
-
     private sealed class CountingLog : ILogger
     {
         public int Warnings { get; private set; }

@@ -43,7 +43,7 @@ internal sealed class FakeStream : IFlow
     private readonly Channel<byte[]> writes = Channel.CreateUnbounded<byte[]>();
     private readonly TaskCompletionSource<int> end = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    public async Task<byte[]> NextWriteAsync() => await writes.Reader.ReadAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(5));
+    public async Task<byte[]> NextWriteAsync() => await writes.Reader.ReadAsync().AsTask().WaitAsync(Limit);
 
     public async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => await end.Task.WaitAsync(cancellationToken);
 

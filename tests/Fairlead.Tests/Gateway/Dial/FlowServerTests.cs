@@ -84,7 +84,7 @@ public sealed class FlowServerTests : IDisposable
     {
         var handling = await OpenAsync();
         grants.Put("g", null);
-        await handling.WaitAsync(TimeSpan.FromSeconds(1));
+        await handling.WaitAsync(Limit);
         server.Flows.Count.ShouldBe(0);
     }
 
@@ -95,7 +95,7 @@ public sealed class FlowServerTests : IDisposable
         Grant("shop", "dev-*");
         handling.IsCompleted.ShouldBeFalse();
         Grant("dev-*");
-        await handling.WaitAsync(TimeSpan.FromSeconds(1));
+        await handling.WaitAsync(Limit);
     }
 
     [Fact]
@@ -106,7 +106,7 @@ public sealed class FlowServerTests : IDisposable
         var bob = await OpenAsync("invite:bob");
         revocations.Replace(new Dictionary<string, string> { ["invite.alice"] = DateTimeOffset.UtcNow.ToString("O") });
         server.Flows.End(revocations.IsRevoked);
-        await alice.WaitAsync(TimeSpan.FromSeconds(1));
+        await alice.WaitAsync(Limit);
         bob.IsCompleted.ShouldBeFalse();
         server.Flows.End(_ => true);
         await bob.WaitAsync(Limit);
@@ -151,8 +151,6 @@ public sealed class FlowServerTests : IDisposable
         first.Dispose();
         sessions.TryOpen(alice).ShouldNotBeNull();
     }
-
-    private static TimeSpan Limit => TimeSpan.FromSeconds(5);
 
     private void Grant(params string[] namespaces) => grants.Put("g", new GrantSpec(["invite:alice"], [new GrantRule(namespaces)]));
 

@@ -196,7 +196,7 @@ public sealed class EnrolmentTests : IAsyncLifetime
                 met.TrySetResult();
             }
 
-            return met.Task.WaitAsync(TimeSpan.FromSeconds(5));
+            return met.Task.WaitAsync(Limit);
         }
     }
 }

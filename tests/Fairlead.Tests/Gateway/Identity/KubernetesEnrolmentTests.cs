@@ -16,8 +16,6 @@ namespace Fairlead.Tests.Gateway.Identity;
 /// <summary>Both ends of an enrolment by kubeconfig, with the API server's real rules between them.</summary>
 public sealed class KubernetesEnrolmentTests(KubernetesSpace space) : IClassFixture<KubernetesSpace>, IDisposable
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(10);
-
     private readonly ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
 
     public void Dispose() => key.Dispose();
@@ -40,14 +38,13 @@ public sealed class KubernetesEnrolmentTests(KubernetesSpace space) : IClassFixt
     }
 
     [Fact]
-    public async Task Grant_for_a_group_suffices_and_follows_within_a_second()
+    public async Task Grant_for_a_group_suffices_and_its_change_is_followed()
     {
         var carol = await space.UserAsync("carol", "testers");
         await space.ApplyAsync("""
             {"apiVersion":"fairlead.dev/v1alpha1","kind":"Grant","metadata":{"name":"testers","namespace":"fairlead"},"spec":{"subjects":["k8s-group:testers"],"rules":[{"namespaces":["other"]}]}}
             """);
-        await Task.Delay(100); // The gateway's watch of Grants.
-        var enrolled = await EnrolAsync(carol);
+        var enrolled = await GrantedAsync(carol);
         using var client = space.Client(enrolled.Certificate, enrolled.Authority, key);
         using var catalog = new StreamReader(await client.GetStreamAsync(GatewayApi.Catalog));
         (await ServicesAsync(catalog)).ShouldBe(["echo.other"]);
@@ -55,7 +52,7 @@ public sealed class KubernetesEnrolmentTests(KubernetesSpace space) : IClassFixt
         await space.ApplyAsync("""
             {"apiVersion":"fairlead.dev/v1alpha1","kind":"Grant","metadata":{"name":"testers","namespace":"fairlead"},"spec":{"subjects":["k8s-group:testers"],"rules":[{"namespaces":["nowhere"]}]}}
             """);
-        (await NextAsync(catalog, CatalogEventType.Delete).WaitAsync(TimeSpan.FromSeconds(1))).Service!.Namespace.ShouldBe("other");
+        (await NextAsync(catalog, CatalogEventType.Delete).WaitAsync(Limit)).Service!.Namespace.ShouldBe("other");
     }
 
     [Fact]
@@ -198,7 +195,7 @@ public sealed class KubernetesEnrolmentTests(KubernetesSpace space) : IClassFixt
         await ServicesAsync(catalog);
 
         await space.Administration.RevokeAsync(space.AdminCluster, "k8s:heidi@example.com", CancellationToken.None);
-        await Should.ThrowAsync<Exception>(async () => await NextAsync(catalog, CatalogEventType.Draining).WaitAsync(TimeSpan.FromSeconds(1)));
+        await Should.ThrowAsync<IOException>(() => NextAsync(catalog, CatalogEventType.Draining).WaitAsync(Limit));
         var error = await RefusalAsync(heidi);
         error.Why!.ShouldStartWith("access of k8s:heidi@example.com was revoked");
 
@@ -211,6 +208,21 @@ public sealed class KubernetesEnrolmentTests(KubernetesSpace space) : IClassFixt
         using var client = new KubernetesClient(user);
         var (certificates, facts) = await new CompanionEnrolment(TimeProvider.System).EnrolAsync(client, Invites.Request(key, subject: ""), CancellationToken.None).WaitAsync(Limit);
         return EnrolmentAnswer.Read(certificates, facts, key.ExportSubjectPublicKeyInfo());
+    }
+
+    /// <summary>Once the gateway has heard of the Grant.</summary>
+    private async Task<EnrolmentAnswer> GrantedAsync(ClusterConnection user)
+    {
+        for (var patience = Soon; ; patience.ThrowIfCancellationRequested())
+        {
+            try
+            {
+                return await EnrolAsync(user);
+            }
+            catch (FairleadException e) when (e.Error.Code == "enrolment-denied")
+            {
+            }
+        }
     }
 
     private async Task<ErrorInfo> RefusalAsync(ClusterConnection user) => (await Should.ThrowAsync<FairleadException>(EnrolAsync(user))).Error;

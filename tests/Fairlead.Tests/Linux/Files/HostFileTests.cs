@@ -250,7 +250,7 @@ public sealed class HostFileTests : IDisposable
         {
             next = await QuietAsync(changes, next);
             change();
-            (await next.WaitAsync(TimeSpan.FromSeconds(5), Cancel)).ShouldBeTrue();
+            (await next.WaitAsync(Limit, Cancel)).ShouldBeTrue();
             next = changes.MoveNextAsync().AsTask();
         }
 

@@ -16,8 +16,6 @@ public sealed class DirectDatagramFlowTests : IAsyncLifetime
     private TestGateway gateway = null!;
     private DirectCarrier carrier = null!;
 
-    private static CancellationToken Soon => new CancellationTokenSource(TimeSpan.FromSeconds(20)).Token;
-
     public async ValueTask InitializeAsync()
     {
         gateway = await TestGateway.StartAsync();

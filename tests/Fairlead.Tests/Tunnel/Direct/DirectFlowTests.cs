@@ -9,8 +9,6 @@ public sealed class DirectFlowTests
 {
     private static readonly FlowTarget Target = new(TransportProtocol.Tcp, "echo.shop.svc", 7);
 
-    private static CancellationToken Soon => new CancellationTokenSource(TimeSpan.FromSeconds(20)).Token;
-
     [Fact]
     public async Task Flow_half_closed_by_the_laptop_still_brings_the_answer()
     {

@@ -18,8 +18,6 @@ public sealed class EarlyDataTests : IAsyncLifetime
     private Socket _app = null!;
     private EarlyData _early = null!;
 
-    private static CancellationToken Soon => new CancellationTokenSource(TimeSpan.FromSeconds(20)).Token;
-
     public async ValueTask InitializeAsync()
     {
         _gateway = await TestGateway.StartAsync();

@@ -15,8 +15,6 @@ public sealed class HttpCarrierTests : IAsyncLifetime
     private TestGateway _gateway = null!;
     private HttpCarrier _carrier = null!;
 
-    private static CancellationToken Soon => new CancellationTokenSource(TimeSpan.FromSeconds(30)).Token;
-
     public async ValueTask InitializeAsync()
     {
         _gateway = await TestGateway.StartAsync();

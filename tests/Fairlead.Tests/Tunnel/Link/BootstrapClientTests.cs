@@ -6,8 +6,6 @@ namespace Fairlead.Tests.Tunnel.Link;
 
 public sealed class BootstrapClientTests
 {
-    private static CancellationToken Soon => new CancellationTokenSource(TimeSpan.FromSeconds(20)).Token;
-
     [Fact]
     public async Task Client_of_a_token_reaches_the_gateway_with_that_ca_and_shows_no_certificate()
     {

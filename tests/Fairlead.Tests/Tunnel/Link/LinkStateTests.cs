@@ -21,8 +21,6 @@ public sealed class LinkStateTests : IAsyncLifetime
     private readonly List<LinkState> _states = [];
     private TunnelLink _link = null!;
 
-    private static CancellationToken Soon => new CancellationTokenSource(TimeSpan.FromSeconds(10)).Token;
-
     public ValueTask InitializeAsync()
     {
         _link = new TunnelLink(
@@ -240,14 +238,6 @@ public sealed class LinkStateTests : IAsyncLifetime
             // Only once the link waits for the clock: it runs on the pool's threads.
             await Task.Delay(2, CancellationToken.None);
             _time.Advance(TimeSpan.FromMilliseconds(50));
-        }
-    }
-
-    private static async Task UntilAsync(Func<bool> condition)
-    {
-        for (var patience = Soon; !condition(); patience.ThrowIfCancellationRequested())
-        {
-            await Task.Delay(2, CancellationToken.None);
         }
     }
 

@@ -19,8 +19,6 @@ public sealed class PortForwardLinkCarrierTests : IAsyncLifetime, IPodDialer
     private FairleadException? _refusal;
     private bool _previous;
 
-    private static CancellationToken Soon => new CancellationTokenSource(TimeSpan.FromSeconds(20)).Token;
-
     public async ValueTask InitializeAsync()
     {
         _pods["a"] = await TestGateway.StartAsync(_space, pod: "a");

@@ -13,8 +13,6 @@ public sealed class TunnelLinkTests
     private static readonly FlowTarget Tcp = new(TransportProtocol.Tcp, "echo.shop.svc", 7);
     private static readonly FlowTarget Udp = new(TransportProtocol.Udp, "echo.shop.svc", 7);
 
-    private static CancellationToken Soon => new CancellationTokenSource(TimeSpan.FromSeconds(10)).Token;
-
     [Fact]
     public async Task Link_to_a_gateway_connects_directly_and_carries_tcp_udp_and_the_api()
     {

@@ -19,8 +19,6 @@ public sealed class MuxFlowTests : IAsyncLifetime
     private CuttingProxy _proxy = null!;
     private MuxLane _lane = null!;
 
-    private static CancellationToken Soon => new CancellationTokenSource(TimeSpan.FromSeconds(30)).Token;
-
     public async ValueTask InitializeAsync()
     {
         _gateway = await TestGateway.StartAsync();

@@ -19,8 +19,6 @@ public sealed class FlowRelayTests : IAsyncLifetime
     private Socket _server = null!;
     private readonly CancellationTokenSource _cancel = new();
 
-    private static CancellationToken Soon => new CancellationTokenSource(TimeSpan.FromSeconds(20)).Token;
-
     public async ValueTask InitializeAsync()
     {
         _gateway = await TestGateway.StartAsync();

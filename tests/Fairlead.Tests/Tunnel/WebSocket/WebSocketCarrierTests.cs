@@ -15,8 +15,6 @@ public sealed class WebSocketCarrierTests
 {
     private static readonly FlowTarget Target = new(TransportProtocol.Tcp, "echo.shop.svc", 7);
 
-    private static CancellationToken Soon => new CancellationTokenSource(TimeSpan.FromSeconds(30)).Token;
-
     [Fact]
     public async Task Random_chunks_arrive_intact_both_ways_and_the_gateway_knows_who_sent_them()
     {
