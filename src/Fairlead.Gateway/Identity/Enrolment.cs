@@ -29,8 +29,8 @@ internal sealed partial class Enrolment(
     private const int MaxConflicts = 16;
     private const int MaxSecretLength = 128;
 
-    /// <summary>A subject that was revoked and invited again within the same second waits for the next; more is a clock that is wrong.</summary>
-    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(5);
+    /// <summary>A subject that was revoked and invited again at once waits until its certificate is a later one; more is a clock that is wrong.</summary>
+    private static readonly TimeSpan LongestWait = 2 * Revocations.ClockTolerance;
 
     /// <param name="source">The caller's address, for the limit on failures.</param>
     /// <exception cref="FairleadException">The invite or the request is of no use; the message doesn't tell which of id and secret was wrong.</exception>
@@ -157,17 +157,17 @@ internal sealed partial class Enrolment(
     {
         var revoked = await Revocations.ReadAsync(client, cancellationToken);
         var issued = WholeSeconds(time.GetUtcNow());
-        if (revoked.RevokedAt(subject) is not { } at || issued > at)
+        if (revoked.DeniedUntil(subject) is not { } last || issued > last)
         {
             return issued;
         }
 
-        if (at - issued > LongestWait)
+        if (last - issued > LongestWait)
         {
             throw Revoked(subject);
         }
 
-        await Task.Delay(at - time.GetUtcNow() + TimeSpan.FromSeconds(1), time, cancellationToken);
+        await Task.Delay(last - time.GetUtcNow() + TimeSpan.FromSeconds(1), time, cancellationToken);
         return WholeSeconds(time.GetUtcNow());
     }
 

@@ -9,6 +9,12 @@ namespace Fairlead.Gateway.Identity;
 /// <summary>Which subjects' certificates are denied, as the ConfigMap says. One writer (its informer), any number of readers.</summary>
 internal sealed class Revocations
 {
+    /// <summary>
+    /// Who revokes writes the API server's time, to the second; a certificate has the time of the gateway that issued it. As far as their clocks may be apart,
+    /// a certificate that seems to be younger than the revocation is taken for an older one.
+    /// </summary>
+    public static readonly TimeSpan ClockTolerance = TimeSpan.FromSeconds(5);
+
     private volatile FrozenDictionary<string, DateTimeOffset> byKey = FrozenDictionary<string, DateTimeOffset>.Empty;
 
     /// <summary>Called after a change.</summary>
@@ -38,8 +44,12 @@ internal sealed class Revocations
 
     public bool IsRevoked(PeerIdentity peer) => IsRevoked(peer.Subject, peer.Issued);
 
-    public bool IsRevoked(string subject, DateTimeOffset issued) => RevokedAt(subject) is { } at && issued <= at;
+    public bool IsRevoked(string subject, DateTimeOffset issued) => DeniedUntil(subject) is { } last && issued <= last;
 
     /// <summary>Certificates issued up to this moment are denied; null when none is.</summary>
+    public DateTimeOffset? DeniedUntil(string subject) =>
+        RevokedAt(subject) is not { } at ? null : at < DateTimeOffset.MaxValue - ClockTolerance ? at + ClockTolerance : DateTimeOffset.MaxValue;
+
+    /// <summary>As was written; null for who wasn't revoked.</summary>
     public DateTimeOffset? RevokedAt(string subject) => byKey.TryGetValue(ClusterObjects.RevocationKey(subject), out var at) ? at : null;
 }

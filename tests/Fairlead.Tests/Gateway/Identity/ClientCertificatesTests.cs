@@ -87,6 +87,10 @@ public sealed class ClientCertificatesTests
         certificates.Identify(old).ShouldNotBeNull();
         revocations.Replace(new Dictionary<string, string> { ["invite.alice"] = time.GetUtcNow().ToString("O") });
         certificates.Judge(old).Error!.Code.ShouldBe("revoked");
+
+        // By a gateway whose clock goes before the API server's.
+        time.Advance(Revocations.ClockTolerance);
+        certificates.Judge(Issue()).Error!.Code.ShouldBe("revoked");
         time.Advance(TimeSpan.FromSeconds(1));
         certificates.Identify(Issue()).ShouldNotBeNull();
     }

@@ -123,7 +123,7 @@ public sealed class DirectCarrierTests
     {
         await using var gateway = await TestGateway.StartAsync();
         await using var carrier = new DirectCarrier(gateway.DataEndPoint, gateway.Space.Tls, NoSpares);
-        await using var open = (await carrier.OpenAsync(Target, null, Soon)).Flow.ShouldNotBeNull();
+        await using var open = await EstablishAsync(gateway, carrier);
         await gateway.Direct.DrainAsync(TimeSpan.FromMilliseconds(20), Soon);
         (await Should.ThrowAsync<FlowAbortedException>(async () => await open.ReadAsync(new byte[1], Soon))).Failure.ShouldBe(FlowFailure.Draining);
     }
@@ -135,7 +135,7 @@ public sealed class DirectCarrierTests
         await using var alice = new DirectCarrier(gateway.DataEndPoint, gateway.Space.Tls, NoSpares);
         var bobs = gateway.Space.IssueClient("bob");
         await using var bob = new DirectCarrier(gateway.DataEndPoint, new TunnelTls(TestSpace.Uid, gateway.Space.Authority, () => bobs), NoSpares);
-        await using var hers = (await alice.OpenAsync(Target, null, Soon)).Flow.ShouldNotBeNull();
+        await using var hers = await EstablishAsync(gateway, alice);
         var his = (await bob.OpenAsync(Target, null, Soon)).Flow.ShouldNotBeNull();
 
         gateway.Direct.Close(p => p.Subject == "invite:alice").ShouldBe(1);
@@ -235,6 +235,22 @@ public sealed class DirectCarrierTests
             time.Advance(TimeSpan.FromSeconds(10));
             return carrier.IdleConnections == 1 && gateway.Direct.Connections == 1;
         });
+    }
+
+    /// <summary>A flow whose answer is wholly written: the gateway can say why it ends only where no write of its own is under way.</summary>
+    private static async Task<IFlow> EstablishAsync(TestGateway gateway, DirectCarrier carrier)
+    {
+        var (handler, written) = (gateway.Handler, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+        gateway.Handler = async (incoming, token) =>
+        {
+            await using var flow = await incoming.AcceptAsync(token);
+            written.SetResult();
+            await flow.ReadAsync(new byte[1], token);
+        };
+        var opening = await carrier.OpenAsync(Target, null, Soon);
+        await written.Task.WaitAsync(Limit);
+        gateway.Handler = handler;
+        return opening.Flow.ShouldNotBeNull(opening.Refusal?.Message);
     }
 
     private static async Task EchoAsync(DirectCarrier carrier)
