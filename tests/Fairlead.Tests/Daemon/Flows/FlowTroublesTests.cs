@@ -1,6 +1,5 @@
 using Fairlead.Contracts.Gateway;
 using Fairlead.Daemon.Flows;
-using Fairlead.Tests.Kubernetes;
 using Fairlead.Tunnel;
 using Fairlead.Tunnel.Relay;
 

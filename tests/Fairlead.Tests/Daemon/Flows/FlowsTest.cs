@@ -2,7 +2,6 @@ using System.Net;
 using Fairlead.Contracts.Gateway;
 using Fairlead.Daemon.Flows;
 using Fairlead.Tests.Daemon.Fakes;
-using Fairlead.Tests.Kubernetes;
 using Fairlead.Tunnel;
 using Fairlead.Tunnel.Relay;
 

@@ -2,7 +2,6 @@ using Fairlead.Contracts.Errors;
 using Fairlead.Contracts.Local;
 using Fairlead.Daemon.Run;
 using Fairlead.Tests.Daemon.Fakes;
-using Fairlead.Tests.Kubernetes;
 
 namespace Fairlead.Tests.Daemon.Run;
 

@@ -1,7 +1,6 @@
 using System.Text;
 using Fairlead.Contracts.Gateway;
 using Fairlead.Daemon.Spaces;
-using Fairlead.Tests.Kubernetes;
 
 namespace Fairlead.Tests.Daemon.Spaces;
 

@@ -3,7 +3,6 @@ using Fairlead.Contracts.Local;
 using Fairlead.Daemon;
 using Fairlead.Daemon.Spaces;
 using Fairlead.Tests.Daemon.Fakes;
-using Fairlead.Tests.Kubernetes;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Fairlead.Tests.Daemon.Spaces;

@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Net;
 using Fairlead.Dns.Forwarding;
 using Fairlead.Dns.Messages;
-using Fairlead.Tests.Kubernetes;
 
 namespace Fairlead.Tests.Dns.Forwarding;
 

@@ -3,7 +3,6 @@ using Fairlead.Contracts.Gateway;
 using Fairlead.Gateway.Catalog;
 using Fairlead.Gateway.Cluster;
 using Fairlead.Gateway.Policy;
-using Fairlead.Tests.Kubernetes;
 
 namespace Fairlead.Tests.Gateway.Catalog;
 

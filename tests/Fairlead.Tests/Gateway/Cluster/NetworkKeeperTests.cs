@@ -1,7 +1,6 @@
 using System.Net;
 using Fairlead.Contracts.Gateway;
 using Fairlead.Gateway.Cluster;
-using Fairlead.Tests.Tunnel;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Fairlead.Tests.Gateway.Cluster;

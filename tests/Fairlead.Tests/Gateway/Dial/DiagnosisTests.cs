@@ -6,7 +6,6 @@ using Fairlead.Contracts.Gateway;
 using Fairlead.Gateway.Cluster;
 using Fairlead.Gateway.Dial;
 using Fairlead.Gateway.Policy;
-using Fairlead.Tests.Kubernetes;
 using Fairlead.Tunnel;
 
 namespace Fairlead.Tests.Gateway.Dial;

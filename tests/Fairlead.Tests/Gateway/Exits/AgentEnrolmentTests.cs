@@ -5,7 +5,6 @@ using Fairlead.Contracts.Errors;
 using Fairlead.Contracts.Gateway;
 using Fairlead.Gateway.Exits;
 using Fairlead.Gateway.Identity;
-using Fairlead.Tests.Kubernetes;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Fairlead.Tests.Gateway.Exits;

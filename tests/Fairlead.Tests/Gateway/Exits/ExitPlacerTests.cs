@@ -1,7 +1,6 @@
 using Fairlead.Contracts.Errors;
 using Fairlead.Contracts.Gateway;
 using Fairlead.Gateway.Exits;
-using Fairlead.Tests.Kubernetes;
 
 namespace Fairlead.Tests.Gateway.Exits;
 

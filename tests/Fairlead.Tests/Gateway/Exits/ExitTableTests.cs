@@ -5,14 +5,12 @@ using Fairlead.Contracts.Gateway;
 using Fairlead.Gateway.Dial;
 using Fairlead.Gateway.Exits;
 using Fairlead.Gateway.Policy;
-using Fairlead.Tests.Kubernetes;
 using Fairlead.Tests.Tunnel;
 using Fairlead.Tunnel;
 using Fairlead.Tunnel.Direct;
 using Fairlead.Tunnel.Exit;
 using Fairlead.Tunnel.Tls;
 using Microsoft.Extensions.Logging.Abstractions;
-using ManualTime = Fairlead.Tests.Kubernetes.ManualTime;
 
 namespace Fairlead.Tests.Gateway.Exits;
 

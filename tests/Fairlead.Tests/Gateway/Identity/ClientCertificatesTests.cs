@@ -2,7 +2,6 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Fairlead.Contracts.Errors;
 using Fairlead.Gateway.Identity;
-using Fairlead.Tests.Kubernetes;
 
 namespace Fairlead.Tests.Gateway.Identity;
 

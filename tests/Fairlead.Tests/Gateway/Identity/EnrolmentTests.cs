@@ -3,7 +3,6 @@ using System.Security.Cryptography.X509Certificates;
 using Fairlead.Contracts.Errors;
 using Fairlead.Contracts.Gateway;
 using Fairlead.Gateway.Identity;
-using Fairlead.Tests.Kubernetes;
 using Fairlead.Tunnel;
 using Microsoft.Extensions.Logging.Abstractions;
 

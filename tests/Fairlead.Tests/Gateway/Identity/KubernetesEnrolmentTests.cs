@@ -7,7 +7,6 @@ using Fairlead.Contracts.Errors;
 using Fairlead.Contracts.Gateway;
 using Fairlead.Kubernetes;
 using Fairlead.Kubernetes.Models;
-using Fairlead.Tests.Kubernetes;
 using Fairlead.Tests.Sandbox.ApiServer.Http;
 using CompanionEnrolment = Fairlead.Companion.Enrolment.KubernetesEnrolment;
 

@@ -4,7 +4,6 @@ using Fairlead.Contracts.Gateway;
 using Fairlead.Gateway.Policy;
 using Fairlead.Kubernetes;
 using Fairlead.Kubernetes.Models;
-using Fairlead.Tests.Kubernetes;
 using Fairlead.Tunnel;
 using Microsoft.Extensions.Logging.Abstractions;
 

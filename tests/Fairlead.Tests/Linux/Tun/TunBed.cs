@@ -1,7 +1,6 @@
 using System.Net;
 using Fairlead.Linux.Tun.Flows;
 using Fairlead.Linux.Tun.Packets;
-using Fairlead.Tests.Kubernetes;
 
 namespace Fairlead.Tests.Linux.Tun;
 

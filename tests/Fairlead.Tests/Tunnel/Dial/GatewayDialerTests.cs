@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Sockets;
-using Fairlead.Tests.Kubernetes;
 using Fairlead.Tunnel.Dial;
 using Fairlead.Tunnel.Tls;
 

@@ -8,7 +8,6 @@ using Fairlead.Daemon.Spaces;
 using Fairlead.Dns.Client;
 using Fairlead.Dns.Messages;
 using Fairlead.Tests.Daemon.Fakes;
-using Fairlead.Tests.Kubernetes;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Fairlead.Tests.Daemon.Names.Dns;

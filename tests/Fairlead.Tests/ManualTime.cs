@@ -1,19 +1,31 @@
-namespace Fairlead.Tests.Kubernetes;
+namespace Fairlead.Tests;
 
 /// <summary>
-/// A clock that stands still until it is advanced. Timers of up to <paramref name="skip"/> fire at once and move the clock by as much,
-/// so that code which pauses and tries again runs through without anybody sleeping.
+/// A clock that stands until it is advanced; timers, periodic ones too, fire on the way, on the advancing thread. Pauses of up to <paramref name="skip"/>
+/// end at once and move the clock by as much, so that code which pauses and tries again runs through without anybody sleeping.
 /// </summary>
 internal sealed class ManualTime(TimeSpan skip = default) : TimeProvider
 {
     private readonly Lock _lock = new();
-    private readonly List<ManualTimer> _timers = [];
+    private readonly List<Timer> _timers = [];
     private DateTimeOffset _now = new(2026, 1, 2, 3, 4, 5, TimeSpan.Zero);
 
     /// <summary>The pauses that were skipped, in order.</summary>
     public List<TimeSpan> Skipped { get; } = [];
 
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+    /// <summary>Timers that wait.</summary>
+    public int Pending
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _timers.Count;
+            }
+        }
+    }
 
     public override DateTimeOffset GetUtcNow()
     {
@@ -27,25 +39,43 @@ internal sealed class ManualTime(TimeSpan skip = default) : TimeProvider
 
     public void Advance(TimeSpan by)
     {
-        List<ManualTimer> due;
-        lock (_lock)
+        var until = GetUtcNow() + by;
+        while (true)
         {
-            _now += by;
-            due = _timers.Where(t => t.Due <= _now).ToList();
-            _timers.RemoveAll(due.Contains);
-        }
+            Timer? next;
+            lock (_lock)
+            {
+                next = _timers.Where(t => t.Due <= until).MinBy(t => t.Due);
+                if (next is null)
+                {
+                    // Back where that was asked for, but not because a skipped pause moved on meanwhile.
+                    _now = until > _now || by < TimeSpan.Zero ? until : _now;
+                    return;
+                }
 
-        due.ForEach(t => t.Fire());
+                _now = next.Due > _now ? next.Due : _now;
+                if (next.Period > TimeSpan.Zero)
+                {
+                    next.Due += next.Period;
+                }
+                else
+                {
+                    _timers.Remove(next);
+                }
+            }
+
+            next.Fire();
+        }
     }
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
-        var timer = new ManualTimer(this, () => callback(state));
+        var timer = new Timer(this, () => callback(state));
         timer.Change(dueTime, period);
         return timer;
     }
 
-    private void Set(ManualTimer timer, TimeSpan dueTime)
+    private void Set(Timer timer, TimeSpan dueTime)
     {
         lock (_lock)
         {
@@ -55,7 +85,7 @@ internal sealed class ManualTime(TimeSpan skip = default) : TimeProvider
                 return;
             }
 
-            if (dueTime > skip)
+            if (dueTime > skip || timer.Period > TimeSpan.Zero)
             {
                 timer.Due = _now + dueTime;
                 _timers.Add(timer);
@@ -69,11 +99,13 @@ internal sealed class ManualTime(TimeSpan skip = default) : TimeProvider
         ThreadPool.QueueUserWorkItem(_ => timer.Fire());
     }
 
-    private sealed class ManualTimer(ManualTime owner, Action fire) : ITimer
+    private sealed class Timer(ManualTime owner, Action fire) : ITimer
     {
         private volatile bool _disposed;
 
         public DateTimeOffset Due { get; set; }
+
+        public TimeSpan Period { get; private set; }
 
         public void Fire()
         {
@@ -85,6 +117,7 @@ internal sealed class ManualTime(TimeSpan skip = default) : TimeProvider
 
         public bool Change(TimeSpan dueTime, TimeSpan period)
         {
+            Period = period == Timeout.InfiniteTimeSpan ? TimeSpan.Zero : period;
             owner.Set(this, dueTime);
             return true;
         }
