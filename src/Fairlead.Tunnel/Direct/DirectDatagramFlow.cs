@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
 
@@ -11,28 +10,20 @@ namespace Fairlead.Tunnel.Direct;
 /// <param name="ended">Called once it is disposed.</param>
 internal sealed class DirectDatagramFlow(DirectFlow flow, Action? ended = null) : IDatagramFlow
 {
-    /// <summary>The largest UDP payload over IPv4.</summary>
-    private const int MaxDatagram = 65507;
     private const int LengthSize = 2;
     private const ushort ReasonMark = 0xFFFF;
     private const int MaxReason = 1024;
-
-    /// <summary>Bytes of datagrams and their lengths that are written together; the largest datagram fits.</summary>
-    private const int MaxBatch = 64 * 1024;
 
     /// <summary>After a reason was told: how long the other end may take to read it.</summary>
     private static readonly TimeSpan FarewellTimeout = TimeSpan.FromSeconds(1);
 
     private readonly ReadAheadStream _ahead = new(new FlowStream(flow));
     private readonly byte[] _length = new byte[LengthSize];
-    private readonly SemaphoreSlim _writer = new(1);
+    private readonly DatagramBatch _batch = new(flow.Headroom, LengthSize, static (place, length) => BinaryPrimitives.WriteUInt16BigEndian(place, (ushort)length), flow.WriteWithHeadroomAsync);
     private readonly TaskCompletionSource _received = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private byte[]? _batch;
-    private int _batched;
-    private bool _over;
     private int _disposed;
 
-    public bool HasDatagram => _ahead.Buffered is [var high, var low, .. var rest] && ((high << 8) | low) is var length && length <= MaxDatagram && length <= rest.Length;
+    public bool HasDatagram => _ahead.Buffered is [var high, var low, .. var rest] && ((high << 8) | low) is var length && length <= DatagramBatch.MaxDatagram && length <= rest.Length;
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<int> ReceiveAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
@@ -56,7 +47,7 @@ internal sealed class DirectDatagramFlow(DirectFlow flow, Action? ended = null) 
                     throw await ReadReasonAsync(cancellationToken);
                 }
 
-                if (length > MaxDatagram)
+                if (length > DatagramBatch.MaxDatagram)
                 {
                     throw Broken("The peer sent a datagram longer than there are.");
                 }
@@ -89,69 +80,23 @@ internal sealed class DirectDatagramFlow(DirectFlow flow, Action? ended = null) 
         }
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
-    public async ValueTask SendAsync(ReadOnlyMemory<byte> datagram, CancellationToken cancellationToken = default)
-    {
-        if (datagram.Length > MaxDatagram)
-        {
-            throw new ArgumentException($"A datagram holds at most {MaxDatagram} bytes.", nameof(datagram));
-        }
+    public ValueTask SendAsync(ReadOnlyMemory<byte> datagram, CancellationToken cancellationToken = default) => _batch.AddAsync(datagram, cancellationToken);
 
-        await _writer.WaitAsync(cancellationToken);
-        try
-        {
-            var length = LengthSize + datagram.Length;
-            if (_batch is not null && _batched + length > MaxBatch)
-            {
-                await WriteBatchAsync(cancellationToken);
-            }
-
-            if (_batch is null)
-            {
-                _batch = ArrayPool<byte>.Shared.Rent(MaxBatch);
-                _batched = flow.Headroom;
-            }
-
-            BinaryPrimitives.WriteUInt16BigEndian(_batch.AsSpan(_batched), (ushort)datagram.Length);
-            datagram.CopyTo(_batch.AsMemory(_batched + LengthSize));
-            _batched += length;
-        }
-        finally
-        {
-            _writer.Release();
-        }
-    }
-
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
-    public async ValueTask FlushAsync(CancellationToken cancellationToken = default)
-    {
-        await _writer.WaitAsync(cancellationToken);
-        try
-        {
-            await WriteBatchAsync(cancellationToken);
-        }
-        finally
-        {
-            _writer.Release();
-        }
-    }
+    public ValueTask FlushAsync(CancellationToken cancellationToken = default) => _batch.FlushAsync(cancellationToken);
 
     public async ValueTask AbortAsync(FlowRefusal reason, CancellationToken cancellationToken = default)
     {
         try
         {
-            await _writer.WaitAsync(cancellationToken);
-            try
-            {
-                await WriteBatchAsync(cancellationToken);
-                _over = true;
-                await flow.WriteAsync((byte[])[ReasonMark >> 8, ReasonMark & 0xFF, .. FrameCodec.Outcome(FrameType.Abort, reason.Failure, reason.Message).AsSpan(FrameHeader.Size)], cancellationToken);
-                await flow.CompleteWritesAsync(cancellationToken);
-            }
-            finally
-            {
-                _writer.Release();
-            }
+            byte[] told = [ReasonMark >> 8, ReasonMark & 0xFF, .. FrameCodec.Outcome(FrameType.Abort, reason.Failure, reason.Message).AsSpan(FrameHeader.Size)];
+            await _batch.EndAsync(
+                flush: true,
+                async token =>
+                {
+                    await flow.WriteAsync(told, token);
+                    await flow.CompleteWritesAsync(token);
+                },
+                cancellationToken);
 
             // The other end then ends its way, too. A reset before that could overtake the reason.
             await _received.Task.WaitAsync(FarewellTimeout, cancellationToken);
@@ -187,40 +132,11 @@ internal sealed class DirectDatagramFlow(DirectFlow flow, Action? ended = null) 
             return Broken("The peer sent a reason that can't be read.");
         }
 
-        await _writer.WaitAsync(cancellationToken);
-        try
-        {
-            _over = true;
-            await flow.CompleteWritesAsync(cancellationToken);
-        }
-        finally
-        {
-            _writer.Release();
-        }
-
+        await _batch.EndAsync(flush: false, flow.CompleteWritesAsync, cancellationToken);
         var reason = FrameCodec.ParseOutcome(outcome.AsSpan(0, count));
 
         // Not one of those that this flow has for an end without a reason.
         return new FlowAbortedException(reason.Failure is FlowFailure.None or FlowFailure.Reset or FlowFailure.LinkDown ? FlowFailure.Unreachable : reason.Failure, reason.Message);
-    }
-
-    /// <summary>After the end nothing is written: what is sent to nobody is lost.</summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
-    private async ValueTask WriteBatchAsync(CancellationToken cancellationToken)
-    {
-        if (_batch is not { } batch)
-        {
-            return;
-        }
-
-        _batch = null;
-        if (!_over)
-        {
-            await flow.WriteWithHeadroomAsync(batch.AsMemory(0, _batched), cancellationToken);
-        }
-
-        // Not after a failure: whatever went wrong may still read it.
-        ArrayPool<byte>.Shared.Return(batch);
     }
 
     /// <summary>The flow's bytes, for reading.</summary>

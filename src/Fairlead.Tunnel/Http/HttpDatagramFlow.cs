@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Runtime.CompilerServices;
 using Fairlead.Tunnel.Direct;
 
@@ -7,19 +6,11 @@ namespace Fairlead.Tunnel.Http;
 /// <summary>A UDP association, or one of echo requests, in an HTTP/2 stream: RFC 9298 with DATAGRAM capsules and context 0; the same at both ends.</summary>
 internal sealed class HttpDatagramFlow(CapsuleStream capsules, Action reset) : IDatagramFlow
 {
-    /// <summary>The largest UDP payload over IPv4.</summary>
-    private const int MaxDatagram = 65507;
-
     /// <summary>The context id 0, one byte.</summary>
     private const int ContextSize = 1;
 
-    /// <summary>Bytes of capsules that are written together; the largest datagram fits.</summary>
-    private const int MaxBatch = 64 * 1024;
-
     private readonly byte[] _context = new byte[ContextSize];
-    private readonly SemaphoreSlim _writer = new(1);
-    private byte[]? _batch;
-    private int _batched;
+    private readonly DatagramBatch _batch = new(headroom: 0, CapsuleHeader.FixedSize + ContextSize, WritePrefix, (datagrams, cancellationToken) => WriteAsync(capsules, datagrams, cancellationToken));
     private int _disposed;
     private bool _told;
 
@@ -37,7 +28,7 @@ internal sealed class HttpDatagramFlow(CapsuleStream capsules, Action reset) : I
                     throw await AbortCapsule.ReadAsync(capsules, header, cancellationToken);
                 }
 
-                if (header.Type != CapsuleType.Datagram || header.Length > ContextSize + MaxDatagram)
+                if (header.Type != CapsuleType.Datagram || header.Length > ContextSize + DatagramBatch.MaxDatagram)
                 {
                     throw new FlowAbortedException(FlowFailure.ProtocolError, "The peer sent a capsule that is no datagram.");
                 }
@@ -74,65 +65,20 @@ internal sealed class HttpDatagramFlow(CapsuleStream capsules, Action reset) : I
         }
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
-    public async ValueTask SendAsync(ReadOnlyMemory<byte> datagram, CancellationToken cancellationToken = default)
-    {
-        if (datagram.Length > MaxDatagram)
-        {
-            throw new ArgumentException($"A datagram holds at most {MaxDatagram} bytes.", nameof(datagram));
-        }
+    public ValueTask SendAsync(ReadOnlyMemory<byte> datagram, CancellationToken cancellationToken = default) => _batch.AddAsync(datagram, cancellationToken);
 
-        await _writer.WaitAsync(cancellationToken);
-        try
-        {
-            var length = CapsuleHeader.FixedSize + ContextSize + datagram.Length;
-            if (_batched + length > MaxBatch)
-            {
-                await WriteBatchAsync(cancellationToken);
-            }
-
-            _batch ??= ArrayPool<byte>.Shared.Rent(MaxBatch);
-            var capsule = _batch.AsSpan(_batched, length);
-            new CapsuleHeader(CapsuleType.Datagram, (ulong)(ContextSize + datagram.Length)).WriteFixed(capsule);
-            capsule[CapsuleHeader.FixedSize] = 0;
-            datagram.Span.CopyTo(capsule[(CapsuleHeader.FixedSize + ContextSize)..]);
-            _batched += length;
-        }
-        finally
-        {
-            _writer.Release();
-        }
-    }
-
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
-    public async ValueTask FlushAsync(CancellationToken cancellationToken = default)
-    {
-        await _writer.WaitAsync(cancellationToken);
-        try
-        {
-            await WriteBatchAsync(cancellationToken);
-        }
-        finally
-        {
-            _writer.Release();
-        }
-    }
+    public ValueTask FlushAsync(CancellationToken cancellationToken = default) => _batch.FlushAsync(cancellationToken);
 
     public async ValueTask AbortAsync(FlowRefusal reason, CancellationToken cancellationToken = default)
     {
-        await _writer.WaitAsync(cancellationToken);
         try
         {
-            await capsules.WriteAsync(AbortCapsule.Encode(reason), cancellationToken);
+            await _batch.EndAsync(flush: true, token => WriteAsync(capsules, AbortCapsule.Encode(reason), token), cancellationToken);
             _told = true;
         }
-        catch (Exception e) when (e is HttpRequestException || DirectConnection.IsConnectionFailure(e))
+        catch (FlowAbortedException)
         {
             // The other end is gone: nobody to tell.
-        }
-        finally
-        {
-            _writer.Release();
         }
     }
 
@@ -150,23 +96,18 @@ internal sealed class HttpDatagramFlow(CapsuleStream capsules, Action reset) : I
         }
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
-    private async ValueTask WriteBatchAsync(CancellationToken cancellationToken)
+    private static void WritePrefix(Span<byte> place, int length)
     {
-        if (_batch is not { } batch)
-        {
-            return;
-        }
+        new CapsuleHeader(CapsuleType.Datagram, (ulong)(ContextSize + length)).WriteFixed(place);
+        place[CapsuleHeader.FixedSize] = 0;
+    }
 
-        var length = _batched;
-        _batch = null;
-        _batched = 0;
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    private static async ValueTask WriteAsync(CapsuleStream capsules, ReadOnlyMemory<byte> written, CancellationToken cancellationToken)
+    {
         try
         {
-            await capsules.WriteAsync(batch.AsMemory(0, length), cancellationToken);
-
-            // Not after a failure: whatever went wrong may still read it.
-            ArrayPool<byte>.Shared.Return(batch);
+            await capsules.WriteAsync(written, cancellationToken);
         }
         catch (Exception e) when (e is HttpRequestException || DirectConnection.IsConnectionFailure(e))
         {

@@ -48,6 +48,52 @@ internal static class FlowProperties
         }
     }
 
+    /// <summary>What a service does that answers when the request has ended: three bytes for each that came.</summary>
+    public static async Task AnswerTriplyAsync(IIncomingFlow incoming, CancellationToken cancellationToken)
+    {
+        await using var far = await incoming.AcceptAsync(cancellationToken);
+        var request = await FlowReading.ToEndAsync(far);
+        await far.WriteAsync(new byte[request.Length * 3], cancellationToken);
+        await far.CompleteWritesAsync(cancellationToken);
+    }
+
+    /// <summary>To <see cref="AnswerTriplyAsync"/>: a half-close leaves the other way open.</summary>
+    public static async Task BringsTheAnswerAfterAHalfCloseAsync(IFlow flow, int length)
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        await using (flow)
+        {
+            await flow.WriteAsync(new byte[length], patience.Token);
+            await flow.CompleteWritesAsync(patience.Token);
+            (await FlowReading.ToEndAsync(flow)).Length.ShouldBe(3 * length);
+        }
+    }
+
+    /// <summary>Through an echo: more than one batch holds, with an empty datagram and the largest among them.</summary>
+    public static async Task EchoesDatagramsOfAllSizesAsync(IDatagramFlow flow)
+    {
+        int[] sizes = [512, 0, 1472, 65507, 1, 65507, .. Enumerable.Range(0, 300).Select(i => i * 7)];
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        await using (flow)
+        {
+            foreach (var size in sizes)
+            {
+                await flow.SendAsync(Numbered(size), patience.Token);
+            }
+
+            await flow.FlushAsync(patience.Token);
+            var buffer = new byte[65535];
+            foreach (var size in sizes)
+            {
+                buffer[..await flow.ReceiveAsync(buffer, patience.Token)].ShouldBe(Numbered(size));
+            }
+
+            flow.HasDatagram.ShouldBeFalse();
+        }
+
+        static byte[] Numbered(int size) => [.. Enumerable.Range(size, size).Select(i => (byte)i)];
+    }
+
     /// <summary>Small, medium and large alike: sizes at the edges of records and frames are where mistakes live.</summary>
     private static int Size(Random random, int max) => random.Next(4) switch
     {

@@ -29,27 +29,7 @@ public sealed class DirectDatagramFlowTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Datagrams_of_all_sizes_come_back_whole_and_in_order()
-    {
-        // More than one batch holds, with an empty one and the largest among them.
-        int[] sizes = [512, 0, 1472, 65507, 1, 65507, .. Enumerable.Range(0, 300).Select(i => i * 7)];
-        await using var flow = await OpenAsync();
-        foreach (var size in sizes)
-        {
-            await flow.SendAsync(Numbered(size), Soon);
-        }
-
-        await flow.FlushAsync(Soon);
-        var buffer = new byte[65535];
-        foreach (var size in sizes)
-        {
-            buffer[..await flow.ReceiveAsync(buffer, Soon)].ShouldBe(Numbered(size));
-        }
-
-        flow.HasDatagram.ShouldBeFalse();
-
-        static byte[] Numbered(int size) => [.. Enumerable.Range(size, size).Select(i => (byte)i)];
-    }
+    public async Task Datagrams_of_all_sizes_come_back_whole_and_in_order() => await FlowProperties.EchoesDatagramsOfAllSizesAsync(await OpenAsync());
 
     [Fact]
     public async Task Datagram_larger_than_udp_allows_is_refused_here()

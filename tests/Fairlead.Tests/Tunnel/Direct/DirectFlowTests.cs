@@ -13,18 +13,9 @@ public sealed class DirectFlowTests
     public async Task Flow_half_closed_by_the_laptop_still_brings_the_answer()
     {
         await using var gateway = await TestGateway.StartAsync();
-        gateway.Handler = async (incoming, token) =>
-        {
-            await using var far = await incoming.AcceptAsync(token);
-            var request = await FlowReading.ToEndAsync(far);
-            await far.WriteAsync(new byte[request.Length * 3], token);
-            await far.CompleteWritesAsync(token);
-        };
+        gateway.Handler = FlowProperties.AnswerTriplyAsync;
         await using var carrier = new DirectCarrier(gateway.DataEndPoint, gateway.Space.Tls);
-        await using var flow = await OpenAsync(carrier);
-        await flow.WriteAsync(new byte[1000], Soon);
-        await flow.CompleteWritesAsync(Soon);
-        (await FlowReading.ToEndAsync(flow)).Length.ShouldBe(3000);
+        await FlowProperties.BringsTheAnswerAfterAHalfCloseAsync(await OpenAsync(carrier), 1000);
     }
 
     [Fact]

@@ -45,17 +45,8 @@ public sealed class HttpCarrierTests : IAsyncLifetime
     [Fact]
     public async Task Flow_half_closed_by_the_laptop_still_brings_the_answer()
     {
-        _gateway.Handler = async (incoming, token) =>
-        {
-            await using var far = await incoming.AcceptAsync(token);
-            var request = await FlowReading.ToEndAsync(far);
-            await far.WriteAsync(new byte[request.Length * 3], token);
-            await far.CompleteWritesAsync(token);
-        };
-        await using var flow = await OpenAsync();
-        await flow.WriteAsync(new byte[1000], Soon);
-        await flow.CompleteWritesAsync(Soon);
-        (await FlowReading.ToEndAsync(flow)).Length.ShouldBe(3000);
+        _gateway.Handler = FlowProperties.AnswerTriplyAsync;
+        await FlowProperties.BringsTheAnswerAfterAHalfCloseAsync(await OpenAsync(), 1000);
     }
 
     [Fact]
@@ -132,27 +123,8 @@ public sealed class HttpCarrierTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Datagrams_that_are_sent_together_come_back_whole_and_in_order()
-    {
-        // More than one batch holds, with an empty one and the largest among them.
-        int[] sizes = [512, 0, 1472, 65507, 1, .. Enumerable.Range(0, 300).Select(i => i * 7)];
-        await using var flow = (await _carrier.OpenDatagramsAsync(Udp, Soon)).Flow.ShouldNotBeNull();
-        foreach (var size in sizes)
-        {
-            await flow.SendAsync(Numbered(size), Soon);
-        }
-
-        await flow.FlushAsync(Soon);
-        var buffer = new byte[65535];
-        foreach (var size in sizes)
-        {
-            buffer[..await flow.ReceiveAsync(buffer, Soon)].ShouldBe(Numbered(size));
-        }
-
-        flow.HasDatagram.ShouldBeFalse();
-
-        static byte[] Numbered(int size) => [.. Enumerable.Range(size, size).Select(i => (byte)i)];
-    }
+    public async Task Datagrams_that_are_sent_together_come_back_whole_and_in_order() =>
+        await FlowProperties.EchoesDatagramsOfAllSizesAsync((await _carrier.OpenDatagramsAsync(Udp, Soon)).Flow.ShouldNotBeNull());
 
     [Fact]
     public async Task Datagram_that_was_not_flushed_stays_here()

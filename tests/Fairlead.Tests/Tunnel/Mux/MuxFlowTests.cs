@@ -46,17 +46,8 @@ public sealed class MuxFlowTests : IAsyncLifetime
     [Fact]
     public async Task Flow_half_closed_by_the_laptop_still_brings_the_answer()
     {
-        _gateway.Handler = async (incoming, token) =>
-        {
-            await using var far = await incoming.AcceptAsync(token);
-            var request = await FlowReading.ToEndAsync(far);
-            await far.WriteAsync(new byte[request.Length * 3], token);
-            await far.CompleteWritesAsync(token);
-        };
-        await using var flow = await OpenAsync();
-        await flow.WriteAsync(new byte[300_000], Soon);
-        await flow.CompleteWritesAsync(Soon);
-        (await FlowReading.ToEndAsync(flow)).Length.ShouldBe(900_000);
+        _gateway.Handler = FlowProperties.AnswerTriplyAsync;
+        await FlowProperties.BringsTheAnswerAfterAHalfCloseAsync(await OpenAsync(), 300_000);
     }
 
     [Fact]
@@ -411,7 +402,7 @@ public sealed class MuxFlowTests : IAsyncLifetime
     {
         var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         await socket.ConnectAsync("127.0.0.1", _proxy.Port);
-        return await MuxLane.OpenAsync(new NetworkStream(socket, ownsSocket: true), _gateway.Space.Tls, "test", Soon);
+        return await MuxLane.ConnectAsync(new NetworkStream(socket, ownsSocket: true), _gateway.Space.Tls, "test", Soon);
     }
 
     private async Task<IFlow> OpenAsync(int port = 7) => (await _lane.OpenAsync(Target with { Port = port }, null, Soon)).Flow.ShouldNotBeNull();
