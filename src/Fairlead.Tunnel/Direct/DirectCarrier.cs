@@ -165,7 +165,7 @@ public sealed class DirectCarrier : IAsyncDisposable
         }
         catch (CarrierException e)
         {
-            return new Outcome(null, new FlowRefusal(FlowFailure.LinkDown, e.Error.Why is null ? e.Message : $"{e.Message}: {e.Error.Why}"));
+            return new Outcome(null, LinkProblems.RefusalOf(e));
         }
 
         var connection = pooled.Connection;

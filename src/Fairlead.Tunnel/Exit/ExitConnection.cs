@@ -1,4 +1,5 @@
 using Fairlead.Tunnel.Http;
+using Fairlead.Tunnel.Link;
 using Fairlead.Tunnel.Tls;
 
 namespace Fairlead.Tunnel.Exit;
@@ -21,7 +22,7 @@ public sealed class ExitConnection : IAsyncDisposable
     }
 
     /// <summary>Below the streams that the agent allows on its connection, so that no open waits for another flow's end.</summary>
-    public bool HasRoom => _http.Flows < Lane.MaxFlows;
+    public bool HasRoom => _http.Flows < LaneLoad.MaxFlows;
 
     public ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, CancellationToken cancellationToken) => _http.OpenAsync(target, cancellationToken);
 

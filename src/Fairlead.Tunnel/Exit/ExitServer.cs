@@ -3,6 +3,7 @@ using Fairlead.Contracts.Errors;
 using Fairlead.Tunnel.Dial;
 using Fairlead.Tunnel.Direct;
 using Fairlead.Tunnel.Http;
+using Fairlead.Tunnel.Link;
 using Fairlead.Tunnel.Tls;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
@@ -40,7 +41,7 @@ public static class ExitServer
             kestrel.Limits.MaxRequestBodySize = null;
             kestrel.Limits.ConfigureForFlows();
             kestrel.Limits.Http2.InitialStreamWindowSize = StreamWindow;
-            kestrel.Limits.Http2.InitialConnectionWindowSize = Lane.MaxFlows * StreamWindow;
+            kestrel.Limits.Http2.InitialConnectionWindowSize = LaneLoad.MaxFlows * StreamWindow;
             kestrel.Listen(new ExitEndPoint(), listen => listen.Protocols = HttpProtocols.Http2);
         });
         builder.Services.AddSingleton<IConnectionListenerFactory>(factory);

@@ -4,25 +4,32 @@ using Fairlead.Tunnel.Tls;
 
 namespace Fairlead.Tunnel.Link;
 
-/// <summary>TLS to the gateway's API over whatever byte stream leads there.</summary>
+/// <summary>TLS to the gateway over whatever byte stream leads there.</summary>
 internal static class ApiConnector
 {
-    private static readonly SslApplicationProtocol[] Protocols = [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11];
+    private static readonly SslApplicationProtocol[] Http = [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11];
+
+    public static Task<SslStream> AuthenticateAsync(Stream transport, TunnelTls tls, string where, CancellationToken cancellationToken) =>
+        AuthenticateAsync(transport, tls, Http, where, cancellationToken);
 
     /// <param name="transport">Owned from here on.</param>
+    /// <param name="protocols">What to speak inside (RFC 7301).</param>
     /// <exception cref="CarrierException">The handshake failed.</exception>
-    public static async Task<SslStream> AuthenticateAsync(Stream transport, TunnelTls tls, string where, CancellationToken cancellationToken)
+    public static async Task<SslStream> AuthenticateAsync(Stream transport, TunnelTls tls, SslApplicationProtocol[] protocols, string where, CancellationToken cancellationToken)
     {
         var stream = new SslStream(transport);
+        var started = TunnelMetrics.Now;
         try
         {
-            await stream.AuthenticateAsClientAsync(tls.ClientOptions(tls.Certificate, Protocols), cancellationToken);
+            await stream.AuthenticateAsClientAsync(tls.ClientOptions(tls.Certificate, protocols), cancellationToken);
+            TunnelMetrics.Handshake(started, client: true, failed: false);
             return stream;
         }
         catch (Exception e)
         {
             await stream.DisposeAsync();
             cancellationToken.ThrowIfCancellationRequested();
+            TunnelMetrics.Handshake(started, client: true, failed: true);
             throw LinkProblems.Of(e, where);
         }
     }

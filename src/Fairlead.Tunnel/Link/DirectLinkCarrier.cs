@@ -18,7 +18,7 @@ internal sealed class DirectLinkCarrier : ICarrier
     private const int ApiWidth = 2;
 
     private readonly DirectCarrier _direct;
-    private readonly HttpLanes _api;
+    private readonly Lanes<HttpLane> _api;
     private readonly ReplicaConnections<PingConnection> _pings;
     private CancellationTokenSource _doubt = new();
 
@@ -26,10 +26,11 @@ internal sealed class DirectLinkCarrier : ICarrier
     {
         Where = $"{endpoint.Host}:{endpoint.DataPort}";
         var dialer = new GatewayDialer(proxy);
+        var api = $"{endpoint.Host}:{endpoint.ApiPort}";
         _direct = new DirectCarrier(new DnsEndPoint(endpoint.Host, endpoint.DataPort), tls, options, logger, time, proxy);
-        _api = new HttpLanes(
-            (_, cancellationToken) => ApiConnector.DialAsync(dialer, endpoint.Host, endpoint.ApiPort, cancellationToken), tls, () => $"{endpoint.Host}:{endpoint.ApiPort}", ApiWidth, logger, time);
-        _pings = new ReplicaConnections<PingConnection>((_, cancellationToken) => PingConnection.OpenAsync(_direct, LeaveReplica, cancellationToken), width: 1, logger, time);
+        _api = new Lanes<HttpLane>(
+            async (_, cancellationToken) => await HttpLane.ConnectAsync(await ApiConnector.DialAsync(dialer, endpoint.Host, endpoint.ApiPort, cancellationToken), tls, api, cancellationToken), ApiWidth, logger, time);
+        _pings = new ReplicaConnections<PingConnection>(async (_, cancellationToken) => new PingConnection(_direct, await _direct.DialAsync(cancellationToken), LeaveReplica), width: 1, logger, time);
     }
 
     public string Name => CarrierNames.Direct;
@@ -38,7 +39,8 @@ internal sealed class DirectLinkCarrier : ICarrier
 
     public IReadOnlyCollection<string> Replicas => [.. _pings.Replicas.Distinct()];
 
-    public Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) => _api.SendAsync(request, cancellationToken);
+    public async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) =>
+        await (await _api.TakeAsync(cancellationToken)).SendAsync(request, cancellationToken);
 
     public Task PingAsync(CancellationToken cancellationToken) => _pings.PingAsync(cancellationToken);
 
@@ -57,34 +59,11 @@ internal sealed class DirectLinkCarrier : ICarrier
         return Task.CompletedTask;
     }
 
-    /// <summary>An open that waits for its answer when a replica falls silent may wait for that one: it is asked again, of another.</summary>
-    public async ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, EarlyData? early, CancellationToken cancellationToken)
-    {
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(Volatile.Read(ref _doubt).Token, cancellationToken);
-        try
-        {
-            return await _direct.OpenAsync(target, early, either.Token);
-        }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-        {
-            // What was sent with it may have arrived, so it isn't sent again.
-            var failure = early is { Taken.IsEmpty: false } ? FlowFailure.Reset : FlowFailure.LinkDown;
-            return new FlowOpening<IFlow>(null, new FlowRefusal(failure, $"A replica of the gateway behind {Where} fell silent."));
-        }
-    }
+    public ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, EarlyData? early, CancellationToken cancellationToken) =>
+        UnlessSilentAsync(token => _direct.OpenAsync(target, early, token), early, cancellationToken);
 
-    public async ValueTask<FlowOpening<IDatagramFlow>> OpenDatagramsAsync(FlowTarget target, CancellationToken cancellationToken)
-    {
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(Volatile.Read(ref _doubt).Token, cancellationToken);
-        try
-        {
-            return await _direct.OpenDatagramsAsync(target, either.Token) ?? await _api.OpenDatagramsAsync(target, cancellationToken);
-        }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-        {
-            return new FlowOpening<IDatagramFlow>(null, new FlowRefusal(FlowFailure.LinkDown, $"A replica of the gateway behind {Where} fell silent."));
-        }
-    }
+    public ValueTask<FlowOpening<IDatagramFlow>> OpenDatagramsAsync(FlowTarget target, CancellationToken cancellationToken) => UnlessSilentAsync(
+        async token => await _direct.OpenDatagramsAsync(target, token) ?? await _api.OpenAsync(lane => lane.OpenDatagramsAsync(target, cancellationToken), cancellationToken), null, cancellationToken);
 
     public async ValueTask DisposeAsync()
     {
@@ -92,6 +71,23 @@ internal sealed class DirectLinkCarrier : ICarrier
         await _direct.DisposeAsync();
         await _api.DisposeAsync();
         _doubt.Dispose();
+    }
+
+    /// <summary>An open that waits for its answer when a replica falls silent may wait for that one: it is asked again, of another.</summary>
+    private async ValueTask<FlowOpening<T>> UnlessSilentAsync<T>(Func<CancellationToken, ValueTask<FlowOpening<T>>> open, EarlyData? early, CancellationToken cancellationToken)
+        where T : class
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(Volatile.Read(ref _doubt).Token, cancellationToken);
+        try
+        {
+            return await open(either.Token);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            // What was sent with it may have arrived, so it isn't sent again.
+            var failure = early is { Taken.IsEmpty: false } ? FlowFailure.Reset : FlowFailure.LinkDown;
+            return new FlowOpening<T>(null, new FlowRefusal(failure, $"A replica of the gateway behind {Where} fell silent."));
+        }
     }
 
     /// <summary>A replica gets no new flows. One that drains answers the opens that are under way, so only a silent one's are given up.</summary>
@@ -120,21 +116,6 @@ internal sealed class DirectLinkCarrier : ICarrier
         public bool IsUsable => !_retired && !connection.IsClosed;
 
         public bool IsIdle => true;
-
-        public static async Task<PingConnection> OpenAsync(DirectCarrier carrier, Action<string, bool> left, CancellationToken cancellationToken)
-        {
-            var made = new PingConnection(carrier, await carrier.DialAsync(cancellationToken), left);
-            try
-            {
-                await made.PingAsync(cancellationToken);
-                return made;
-            }
-            catch
-            {
-                await made.DisposeAsync();
-                throw;
-            }
-        }
 
         public Task PingAsync(CancellationToken cancellationToken) => carrier.PingAsync(connection, _number++, cancellationToken);
 

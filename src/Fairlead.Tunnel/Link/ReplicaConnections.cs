@@ -26,9 +26,9 @@ internal interface IReplicaConnection : IAsyncDisposable
 /// Connections to the gateway's replicas: as many as wanted, to two different replicas where there are two. All are pinged; one that stays silent or
 /// drains is retired and replaced. Connections are dialled one at a time.
 /// </summary>
-/// <param name="dial">Makes one more; told the replicas that the usable ones lead to.</param>
+/// <param name="dial">Makes one more, which has proved nothing yet but its certificate; told the replicas that the usable ones lead to.</param>
 /// <param name="width">How many to keep.</param>
-internal sealed partial class ReplicaConnections<T>(Func<IReadOnlyList<string>, CancellationToken, Task<T>> dial, int width, ILogger logger, TimeProvider time) : IAsyncDisposable
+internal partial class ReplicaConnections<T>(Func<IReadOnlyList<string>, CancellationToken, Task<T>> dial, int width, ILogger logger, TimeProvider time) : IAsyncDisposable
     where T : class, IReplicaConnection
 {
     /// <summary>Two heartbeats of the link, and well below its two seconds.</summary>
@@ -92,7 +92,7 @@ internal sealed partial class ReplicaConnections<T>(Func<IReadOnlyList<string>, 
                 return known;
             }
 
-            var made = await dial(Replicas, cancellationToken);
+            var made = await DialAsync(cancellationToken);
             lock (_lock)
             {
                 _usable.Add(made);
@@ -138,6 +138,19 @@ internal sealed partial class ReplicaConnections<T>(Func<IReadOnlyList<string>, 
             {
                 break;
             }
+        }
+
+        Maintain();
+    }
+
+    /// <summary>
+    /// Pings the connections, and makes them, without anybody waiting for it. To be called instead of <see cref="PingAsync"/>, as often.
+    /// </summary>
+    public void Keep()
+    {
+        foreach (var connection in Usable)
+        {
+            _ = PingOnce(connection);
         }
 
         Maintain();
@@ -189,6 +202,22 @@ internal sealed partial class ReplicaConnections<T>(Func<IReadOnlyList<string>, 
         }
 
         _stop.Dispose();
+    }
+
+    /// <summary>One more, that has answered a ping.</summary>
+    private async Task<T> DialAsync(CancellationToken cancellationToken)
+    {
+        var made = await dial(Replicas, cancellationToken);
+        try
+        {
+            await made.PingAsync(cancellationToken);
+            return made;
+        }
+        catch
+        {
+            await made.DisposeAsync();
+            throw;
+        }
     }
 
     /// <summary>One ping at a time on each connection; one that is under way is joined.</summary>
@@ -273,7 +302,7 @@ internal sealed partial class ReplicaConnections<T>(Func<IReadOnlyList<string>, 
             await _dialing.WaitAsync(either.Token);
             try
             {
-                var made = await dial(Replicas, either.Token);
+                var made = await DialAsync(either.Token);
                 lock (_lock)
                 {
                     _probes++;

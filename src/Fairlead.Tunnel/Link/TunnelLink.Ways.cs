@@ -22,11 +22,12 @@ public sealed partial class TunnelLink
             yield return new DirectLinkCarrier(endpoint, _options.Tls, _options.Direct, _options.Proxy, _logger, _time);
         }
 
-        yield return new WebSocketLinkCarrier(endpoint, _options.Tls, _options.Proxy, _logger, _time);
+        yield return new SharedLinkCarrier(new WebSocketLaneDialer(endpoint, _options.Proxy), _options.Tls, _logger, _time);
     }
 
-    private PortForwardLinkCarrier? MakeLast() =>
-        _options.Pods is { } pods ? new PortForwardLinkCarrier(pods, _options.PodNames, _options.PodPort, _options.PodDataPort, _options.Tls, _logger, _time) : null;
+    private SharedLinkCarrier? MakeLast() => _options.Pods is { } pods
+        ? new SharedLinkCarrier(new PortForwardLaneDialer(pods, _options.PodNames, _options.PodPort, _options.PodDataPort, _time), _options.Tls, _logger, _time)
+        : null;
 
     /// <summary>Connects by the first way that answers, and stays until no way of it does.</summary>
     /// <returns>Why there is no link (any more).</returns>

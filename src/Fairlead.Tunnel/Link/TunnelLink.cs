@@ -145,7 +145,7 @@ public sealed partial class TunnelLink : IFlowOpener, IAsyncDisposable
                 var signal = Signal(out var status, out var carrier);
                 if (status.State == LinkState.Refused)
                 {
-                    return new FlowOpening<T>(null, new FlowRefusal(status.Problem!.Category == ErrorCategory.Denied ? FlowFailure.Denied : FlowFailure.LinkDown, Describe(status.Problem)));
+                    return new FlowOpening<T>(null, new FlowRefusal(status.Problem!.Category == ErrorCategory.Denied ? FlowFailure.Denied : FlowFailure.LinkDown, LinkProblems.Sentence(status.Problem)));
                 }
 
                 if (carrier is null)
@@ -172,7 +172,7 @@ public sealed partial class TunnelLink : IFlowOpener, IAsyncDisposable
         {
             return new FlowOpening<T>(null, asked && broken is null
                 ? new FlowRefusal(FlowFailure.TimedOut, $"The gateway did not answer within {_options.OpenTimeout.TotalSeconds:0} s.")
-                : new FlowRefusal(FlowFailure.LinkDown, _status.Problem is { } problem ? Describe(problem) : broken?.Message ?? "The link is not up."));
+                : new FlowRefusal(FlowFailure.LinkDown, _status.Problem is { } problem ? LinkProblems.Sentence(problem) : broken?.Message ?? "The link is not up."));
         }
     }
 
@@ -290,8 +290,6 @@ public sealed partial class TunnelLink : IFlowOpener, IAsyncDisposable
             LogListenerFailed(e);
         }
     }
-
-    private static string Describe(ErrorInfo problem) => problem.Why is null ? problem.Message : $"{problem.Message}: {problem.Why}";
 
     /// <summary>The gateway's API over whatever carrier is in use at that moment.</summary>
     private sealed class ApiHandler(TunnelLink link) : HttpMessageHandler

@@ -5,23 +5,18 @@ using Fairlead.Tunnel.Tls;
 
 namespace Fairlead.Tunnel.Mux;
 
-/// <summary>The laptop's end of one shared connection, to one replica. It isn't redialled: another lane takes its place.</summary>
-internal sealed class MuxLane : IReplicaConnection, IMuxEnd
+/// <summary>The laptop's end of one shared connection, to one replica.</summary>
+internal sealed class MuxLane : ILane, IMuxEnd
 {
-    /// <summary>Below the flows that a gateway allows on a connection, so that what one end counts out and the other not yet doesn't matter.</summary>
-    public const int MaxFlows = 240;
-
-    /// <summary>A lane that moved this much since it was last looked at, half a second before, is busy: what is new goes elsewhere.</summary>
-    private const int BusyBytes = 1 << 20;
+    private static readonly SslApplicationProtocol[] Protocols = [MuxConnection.Protocol];
 
     private readonly MuxConnection _connection;
+    private readonly LaneLoad _load = new();
     private readonly Task _running;
     private volatile TaskCompletionSource? _pong;
     private volatile FlowRefusal? _farewell;
     private volatile FlowAbortedException? _ended;
     private uint _pings;
-    private long _bytes;
-    private volatile bool _busy;
     private volatile bool _retired;
 
     private MuxLane(MuxConnection connection, string replica)
@@ -37,49 +32,22 @@ internal sealed class MuxLane : IReplicaConnection, IMuxEnd
 
     public bool IsIdle => _connection.IsClosed || _connection.Flows == 0;
 
-    public bool HasRoom => IsUsable && _connection.Flows < MaxFlows;
+    public bool HasRoom => IsUsable && _connection.Flows < LaneLoad.MaxFlows;
 
-    /// <summary>Less is better for a new flow.</summary>
-    public int Load => _connection.Flows + (_busy ? MaxFlows : 0);
+    public int Load => _load.Of(_connection.Flows);
 
     /// <param name="transport">Owned from here on.</param>
-    /// <exception cref="CarrierException">The gateway refuses us, drains, or something else answers.</exception>
-    public static async Task<MuxLane> OpenAsync(Stream transport, TunnelTls tls, string where, CancellationToken cancellationToken)
+    /// <exception cref="CarrierException">The handshake failed.</exception>
+    public static async Task<MuxLane> ConnectAsync(Stream transport, TunnelTls tls, string where, CancellationToken cancellationToken)
     {
         var records = new RecordStream(transport);
-        var stream = new SslStream(records);
-        var started = TunnelMetrics.Now;
-        try
-        {
-            await stream.AuthenticateAsClientAsync(tls.ClientOptions(tls.Certificate, MuxConnection.Protocol), cancellationToken);
-            TunnelMetrics.Handshake(started, client: true, failed: false);
-        }
-        catch (Exception e)
-        {
-            await stream.DisposeAsync();
-            cancellationToken.ThrowIfCancellationRequested();
-            TunnelMetrics.Handshake(started, client: true, failed: true);
-            throw LinkProblems.Of(e, where);
-        }
-
-        var lane = new MuxLane(new MuxConnection(stream, records, client: true), ReplicaName.Of(stream.RemoteCertificate));
-        try
-        {
-            await lane.PingAsync(cancellationToken);
-            return lane;
-        }
-        catch
-        {
-            await lane.DisposeAsync();
-            throw;
-        }
+        var stream = await ApiConnector.AuthenticateAsync(records, tls, Protocols, where, cancellationToken);
+        return new MuxLane(new MuxConnection(stream, records, client: true), ReplicaName.Of(stream.RemoteCertificate));
     }
 
     public async Task PingAsync(CancellationToken cancellationToken)
     {
-        var bytes = _connection.Bytes;
-        _busy = bytes - _bytes > BusyBytes;
-        _bytes = bytes;
+        _load.Look(_connection.Bytes);
         var pong = _pong = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         _connection.Writer.Send(MuxFrameType.Ping, ++_pings);
         if (_ended is not null || _farewell is not null)

@@ -54,6 +54,11 @@ internal static class LinkProblems
         _ => Transient("gateway-unavailable", "The gateway can't serve us now", refusal.Message),
     };
 
+    /// <summary>What an open is told for which no connection could be had.</summary>
+    public static FlowRefusal RefusalOf(CarrierException e) => new(FlowFailure.LinkDown, Sentence(e.Error));
+
+    public static string Sentence(ErrorInfo problem) => problem.Why is null ? problem.Message : $"{problem.Message}: {problem.Why}";
+
     /// <param name="where">The endpoint as <c>host:port</c>.</param>
     public static CarrierException Of(Exception e, string where) => e switch
     {

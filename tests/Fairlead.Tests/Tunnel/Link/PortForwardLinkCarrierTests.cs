@@ -15,7 +15,7 @@ public sealed class PortForwardLinkCarrierTests : IAsyncLifetime, IPodDialer
 
     private readonly TestSpace _space = new();
     private readonly Dictionary<string, TestGateway> _pods = [];
-    private PortForwardLinkCarrier _carrier = null!;
+    private SharedLinkCarrier _carrier = null!;
     private FairleadException? _refusal;
     private bool _previous;
 
@@ -23,7 +23,8 @@ public sealed class PortForwardLinkCarrierTests : IAsyncLifetime, IPodDialer
     {
         _pods["a"] = await TestGateway.StartAsync(_space, pod: "a");
         _pods["b"] = await TestGateway.StartAsync(_space, pod: "b");
-        _carrier = new PortForwardLinkCarrier(this, ["a", "b"], TunnelLinkOptions.DefaultPodPort, TunnelLinkOptions.DefaultPodDataPort, _space.Tls, NullLogger.Instance, TimeProvider.System);
+        _carrier = new SharedLinkCarrier(
+            new PortForwardLaneDialer(this, ["a", "b"], TunnelLinkOptions.DefaultPodPort, TunnelLinkOptions.DefaultPodDataPort, TimeProvider.System), _space.Tls, NullLogger.Instance, TimeProvider.System);
         _carrier.Expect(["a", "b"]);
     }
 

@@ -25,7 +25,7 @@ public sealed class WebSocketCarrierTests
             subjects.Add(incoming.Peer.Subject);
             return TestGateway.EchoAsync(incoming, token);
         };
-        await using var carrier = new WebSocketLinkCarrier(gateway.Endpoint, gateway.Space.Tls, null, NullLogger.Instance, TimeProvider.System);
+        await using var carrier = Carrier(gateway, gateway.Endpoint);
         for (var seed = 0; seed < 5; seed++)
         {
             await FlowProperties.EchoesRandomChunksAsync((await carrier.OpenAsync(Target, null, Soon)).Flow.ShouldNotBeNull(), seed, 600_000);
@@ -38,7 +38,7 @@ public sealed class WebSocketCarrierTests
     public async Task Flows_share_connections_once_there_are_some_and_end_with_a_revocation()
     {
         await using var gateway = await TestGateway.StartAsync();
-        await using var carrier = new WebSocketLinkCarrier(gateway.Endpoint, gateway.Space.Tls, null, NullLogger.Instance, TimeProvider.System);
+        await using var carrier = Carrier(gateway, gateway.Endpoint);
         var patience = Soon;
         while (carrier.SharedConnections == 0)
         {
@@ -62,7 +62,8 @@ public sealed class WebSocketCarrierTests
         await using var gateway = await TestGateway.StartAsync();
         await using var tunnel = await new WebSocketDialer(new GatewayDialer(proxy: null)).ConnectAsync("127.0.0.1", gateway.ApiPort, GatewayApi.TunnelOfFlows, Soon);
         gateway.Space.Revoked.Add("invite:alice");
-        var refused = await Should.ThrowAsync<CarrierException>(() => MuxLane.OpenAsync(tunnel, gateway.Space.Tls, "test", Soon));
+        await using var lane = await MuxLane.ConnectAsync(tunnel, gateway.Space.Tls, "test", Soon);
+        var refused = await Should.ThrowAsync<CarrierException>(() => lane.PingAsync(Soon));
         refused.Error.Category.ShouldBe(ErrorCategory.Denied);
         gateway.Direct.Connections.ShouldBe(0);
     }
@@ -72,7 +73,7 @@ public sealed class WebSocketCarrierTests
     {
         await using var gateway = await TestGateway.StartAsync();
         await using var proxy = new ConnectProxy("u", "p");
-        await using var carrier = new WebSocketLinkCarrier(gateway.Endpoint, gateway.Space.Tls, new WebProxy($"http://127.0.0.1:{proxy.Port}") { Credentials = new NetworkCredential("u", "p") }, NullLogger.Instance, TimeProvider.System);
+        await using var carrier = Carrier(gateway, gateway.Endpoint, new WebProxy($"http://127.0.0.1:{proxy.Port}") { Credentials = new NetworkCredential("u", "p") });
         await carrier.PingAsync(Soon);
         proxy.Targets.Distinct().ShouldBe([$"127.0.0.1:{gateway.ApiPort}"]);
     }
@@ -82,7 +83,7 @@ public sealed class WebSocketCarrierTests
     {
         await using var gateway = await TestGateway.StartAsync();
         await using var proxy = new CuttingProxy(gateway.ApiPort);
-        await using var carrier = new WebSocketLinkCarrier(new GatewayEndpoint("127.0.0.1", proxy.Port, 0), gateway.Space.Tls, null, NullLogger.Instance, TimeProvider.System);
+        await using var carrier = Carrier(gateway, new GatewayEndpoint("127.0.0.1", proxy.Port, 0));
         await using var flow = (await carrier.OpenAsync(Target, null, Soon)).Flow.ShouldNotBeNull();
         await flow.WriteAsync(new byte[10], Soon);
         (await flow.ReadAsync(new byte[10], Soon)).ShouldBeGreaterThan(0);
@@ -96,7 +97,7 @@ public sealed class WebSocketCarrierTests
         await using var gateway = await TestGateway.StartAsync();
         await using var link = new TunnelLink(
             new TunnelLinkOptions { Endpoints = [gateway.Endpoint with { DataPort = 0 }], Tls = gateway.Space.Tls },
-            Microsoft.Extensions.Logging.Abstractions.NullLogger<TunnelLink>.Instance);
+            NullLogger<TunnelLink>.Instance);
         link.Start();
         await link.WaitUntilConnectedAsync(Soon);
         (await link.Api.GetAsync(GatewayApi.Tunnel, Soon)).StatusCode.ShouldBe(HttpStatusCode.BadRequest);
@@ -109,4 +110,7 @@ public sealed class WebSocketCarrierTests
         using var client = BootstrapClient.Create(gateway.Token);
         (await client.GetAsync(GatewayApi.Tunnel, Soon)).StatusCode.ShouldBe(HttpStatusCode.UpgradeRequired);
     }
+
+    private static SharedLinkCarrier Carrier(TestGateway gateway, GatewayEndpoint endpoint, IWebProxy? proxy = null) =>
+        new(new WebSocketLaneDialer(endpoint, proxy), gateway.Space.Tls, NullLogger.Instance, TimeProvider.System);
 }
