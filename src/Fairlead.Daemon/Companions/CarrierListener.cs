@@ -101,7 +101,13 @@ internal sealed partial class CarrierListener : IAsyncDisposable
         try
         {
             var peer = peers.Of(socket);
-            using var place = strangers.GetOrAdd(peer.Uid, _ => new StrangerLimit(MaxStrangers)).Enter(null, socket.Dispose);
+            if (!strangers.GetOrAdd(peer.Uid, _ => new StrangerLimit(MaxStrangers, time)).TryEnter(null, socket.Dispose, out var place))
+            {
+                LogNotGreeted("too many of this user are being greeted");
+                return;
+            }
+
+            using var held = place;
             var greeted = await CarrierGreeting.ReadAsync(stream, either.Token);
             taken = companions.TryAccept(peer.Uid, greeted.Id, new CompanionCarrier(stream, greeted.Server));
         }

@@ -47,7 +47,7 @@ internal sealed class WebServer(
     private const int MaxConnections = 16384;
     private static readonly TimeSpan HandshakeTimeout = TimeSpan.FromSeconds(10);
 
-    private readonly StrangerLimit strangers = new(MaxStrangers);
+    private readonly StrangerLimit strangers = new(MaxStrangers, TimeProvider.System);
     private readonly CancellationTokenSource stopping = new();
     private WebApplication? app;
 
@@ -165,9 +165,17 @@ internal sealed class WebServer(
             return;
         }
 
-        using var place = strangers.Enter(connection.RemoteEndPoint, () => connection.Abort(new ConnectionAbortedException("its place among strangers went to another")));
-        connection.Features.Set(place);
-        await next(connection);
+        if (!strangers.TryEnter(connection.RemoteEndPoint, () => connection.Abort(new ConnectionAbortedException("its place among strangers went to another")), out var place))
+        {
+            connection.Abort(new ConnectionAbortedException("there is no place for another stranger"));
+            return;
+        }
+
+        using (place)
+        {
+            connection.Features.Set(place);
+            await next(connection);
+        }
     }
 
     /// <summary>Knows every connection by its owner, so that a revocation ends it.</summary>

@@ -32,7 +32,9 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
     private readonly TimeProvider _time = time ?? TimeProvider.System;
     private readonly CancellationTokenSource _stop = new();
     private readonly ConcurrentDictionary<IServerConnection, Task> _connections = new();
-    private readonly StrangerLimit _handshakes = new(options.MaxHandshakes);
+    private readonly StrangerLimit _silent = new(options.MaxSilent, time ?? TimeProvider.System);
+    private readonly StrangerLimit _handshakes = new(options.MaxHandshakes, time ?? TimeProvider.System);
+    private readonly HandshakeTurns _turns = HandshakeTurns.OfHalfTheProcessors();
     private int _sockets;
     private int _disposed;
     private volatile bool _draining;
@@ -116,6 +118,7 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
             await Task.Yield();
         }
 
+        _turns.Dispose();
         _stop.Dispose();
     }
 
@@ -282,9 +285,15 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
         SslStream? tls = null;
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
         deadline.CancelAfter(options.HandshakeTimeout);
-        using var place = _handshakes.Enter(remote, () => Cancel(deadline));
+        StrangerLimit.Place? place = null;
         try
         {
+            if (!await IsHeardAsync(records, remote, deadline) || !_handshakes.TryEnter(remote, () => Cancel(deadline), out place))
+            {
+                throw new IOException("There are too many handshakes at the same time.");
+            }
+
+            records.BeginTurns(_turns);
             tls = new SslStream(records);
             await tls.AuthenticateAsServerAsync(
                 new SslServerAuthenticationOptions
@@ -306,6 +315,7 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
 
             var shared = socket is null || tls.NegotiatedApplicationProtocol == MuxConnection.Protocol;
             var (peer, refusal) = Judge(tls);
+            records.EndTurns();
             if (refusal is null)
             {
                 return shared
@@ -330,6 +340,27 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
             }
 
             return default;
+        }
+        finally
+        {
+            place?.Dispose();
+            records.EndTurns();
+        }
+    }
+
+    /// <summary>Until the first bytes: a connection on which nothing was said has cost next to nothing, so that there may be many.</summary>
+    /// <returns>False when there is no place for it.</returns>
+    private async Task<bool> IsHeardAsync(RecordStream records, EndPoint? remote, CancellationTokenSource deadline)
+    {
+        if (!_silent.TryEnter(remote, () => Cancel(deadline), out var place))
+        {
+            return false;
+        }
+
+        using (place)
+        {
+            _ = await records.ReadAsync(Memory<byte>.Empty, deadline.Token);
+            return true;
         }
     }
 

@@ -29,7 +29,10 @@ public sealed record DirectCarrierServerOptions
     /// <summary>From accept to the end of the TLS handshake.</summary>
     public TimeSpan HandshakeTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>Unfinished handshakes; one more drops one as <see cref="Tls.StrangerLimit"/> says, so that peers that never finish can't keep others out.</summary>
+    /// <summary>Accepted connections on which nothing was said yet, as many as the kernel keeps for us before that; beyond them <see cref="Tls.StrangerLimit"/> decides.</summary>
+    public int MaxSilent { get; init; } = 4096;
+
+    /// <summary>Handshakes that were begun, each of which costs some 60 KiB; beyond them <see cref="Tls.StrangerLimit"/> decides, so that peers that never finish can't keep others out.</summary>
     public int MaxHandshakes { get; init; } = 256;
 
     /// <summary>Connections at most, idle or in use; each costs about 20 KiB.</summary>

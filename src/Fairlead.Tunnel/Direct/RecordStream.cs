@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Buffers.Binary;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
+using Fairlead.Tunnel.Tls;
 
 namespace Fairlead.Tunnel.Direct;
 
@@ -34,6 +35,9 @@ internal sealed class RecordStream : DuplexStream
     private byte[]? _out;
     private int _outCount;
     private bool _gathering;
+
+    private HandshakeTurns? _turns;
+    private bool _inTurn;
 
     public RecordStream(Socket socket) => _socket = socket;
 
@@ -118,6 +122,16 @@ internal sealed class RecordStream : DuplexStream
         _out = null;
     }
 
+    /// <summary>From now until <see cref="EndTurns"/> what was received is worked on in turn: who reads next waits for the peer outside of it.</summary>
+    public void BeginTurns(HandshakeTurns turns) => _turns = turns;
+
+    /// <summary>No read may be under way.</summary>
+    public void EndTurns()
+    {
+        LeaveTurn();
+        _turns = null;
+    }
+
     protected override void Dispose(bool disposing)
     {
         if (disposing)
@@ -130,8 +144,37 @@ internal sealed class RecordStream : DuplexStream
         base.Dispose(disposing);
     }
 
-    private ValueTask<int> ReceiveAsync(Memory<byte> buffer, CancellationToken cancellationToken) =>
-        _socket is not null ? _socket.ReceiveAsync(buffer, SocketFlags.None, cancellationToken) : _stream!.ReadAsync(buffer, cancellationToken);
+    private ValueTask<int> ReceiveAsync(Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        var receiving = _socket is not null ? _socket.ReceiveAsync(buffer, SocketFlags.None, cancellationToken) : _stream!.ReadAsync(buffer, cancellationToken);
+        return _turns is null || (_inTurn && receiving.IsCompleted) ? receiving : ReceiveInTurnAsync(_turns, receiving, cancellationToken);
+    }
+
+    private async ValueTask<int> ReceiveInTurnAsync(HandshakeTurns turns, ValueTask<int> receiving, CancellationToken cancellationToken)
+    {
+        if (!receiving.IsCompleted)
+        {
+            LeaveTurn();
+        }
+
+        var count = await receiving;
+        if (!_inTurn)
+        {
+            await turns.EnterAsync(cancellationToken);
+            _inTurn = true;
+        }
+
+        return count;
+    }
+
+    private void LeaveTurn()
+    {
+        if (_inTurn)
+        {
+            _inTurn = false;
+            _turns!.Leave();
+        }
+    }
 
     private int RecordLength() => RecordHeader + BinaryPrimitives.ReadUInt16BigEndian(_in.AsSpan(_inStart + 3));
 

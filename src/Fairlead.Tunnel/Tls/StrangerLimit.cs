@@ -1,48 +1,59 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Net;
 using System.Net.Sockets;
 
 namespace Fairlead.Tunnel.Tls;
 
 /// <summary>
-/// Bounds the connections of which nobody knows yet whose they are. One more than the limit ends the oldest of the source address that has most of
-/// them: whoever means well is through in milliseconds and has few, so that one source can only drive out itself. Thread-safe.
+/// Bounds the connections of which nobody knows yet whose they are. Where there is no place left, one is taken from the source address that has most:
+/// one source can only drive out itself. Within a source, work that was begun is finished first: many laptops may share an address, and if each newcomer
+/// ended another's handshake none would ever be through. So a newcomer is turned away there, unless it meets one that has had its time. Which
+/// one it meets is chance: if it were the oldest, that would be the one that is nearest to being through. Thread-safe.
 /// </summary>
-public sealed class StrangerLimit(int limit)
+public sealed class StrangerLimit(int limit, TimeProvider time, Random? random = null)
 {
+    /// <summary>Who means well is through by then, unless everything is slow; who isn't may have to begin again.</summary>
+    internal static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+
     private readonly Lock gate = new();
-    private readonly Dictionary<IPAddress, LinkedList<Place>> bySource = [];
+    private readonly Random random = random ?? Random.Shared;
+    private readonly Dictionary<IPAddress, List<Place>> bySource = [];
     private int count;
-    private long entered;
 
     /// <summary>Takes a place until it is disposed.</summary>
     /// <param name="remote">Where the connection comes from.</param>
     /// <param name="end">Ends the connection to make room for another; called at most once, on the thread of the other. Must not throw.</param>
-    public Place Enter(EndPoint? remote, Action end)
+    /// <returns>False when there is no place for it: it is to be ended.</returns>
+    public bool TryEnter(EndPoint? remote, Action end, [NotNullWhen(true)] out Place? place)
     {
         ArgumentNullException.ThrowIfNull(end);
+        place = null;
         Place? victim = null;
-        Place place;
         lock (gate)
         {
-            if (count >= limit)
+            var source = SourceOf(remote);
+            if (count >= limit && (victim = Victim(source)) is null)
             {
-                victim = bySource.Values.MaxBy(places => (places.Count, -places.First!.Value.Number))!.First!.Value;
+                return false;
+            }
+
+            if (victim is not null)
+            {
                 Remove(victim);
             }
 
-            var source = SourceOf(remote);
             if (!bySource.TryGetValue(source, out var places))
             {
                 bySource[source] = places = [];
             }
 
-            place = new Place(this, source, entered++, end);
-            place.Node = places.AddLast(place);
+            place = new Place(this, source, time.GetTimestamp(), end);
+            places.Add(place);
             count++;
         }
 
         victim?.End();
-        return place;
+        return true;
     }
 
     /// <summary>One household or host is given a whole /64 in IPv6 (RFC 6177).</summary>
@@ -64,22 +75,25 @@ public sealed class StrangerLimit(int limit)
         return new IPAddress(bytes);
     }
 
+    /// <summary>Under the lock: who makes room for one more of a source; null when that one must go.</summary>
+    private Place? Victim(IPAddress source)
+    {
+        var most = bySource.Values.MaxBy(places => places.Count)!;
+        var one = most[random.Next(most.Count)];
+        var own = bySource.TryGetValue(source, out var places) ? places.Count : 0;
+        return own + 1 < most.Count || time.GetElapsedTime(one.Since) >= Patience ? one : null;
+    }
+
     private void Remove(Place place)
     {
-        if (place.Node is not { } node)
+        if (bySource.TryGetValue(place.Source, out var places) && places.Remove(place))
         {
-            return;
+            count--;
+            if (places.Count == 0)
+            {
+                bySource.Remove(place.Source);
+            }
         }
-
-        place.Node = null;
-        var places = bySource[place.Source];
-        places.Remove(node);
-        if (places.Count == 0)
-        {
-            bySource.Remove(place.Source);
-        }
-
-        count--;
     }
 
     /// <summary>Held by one connection while it is a stranger's.</summary>
@@ -87,23 +101,20 @@ public sealed class StrangerLimit(int limit)
     {
         private readonly StrangerLimit owner;
 
-        internal Place(StrangerLimit owner, IPAddress source, long number, Action end)
+        internal Place(StrangerLimit owner, IPAddress source, long since, Action end)
         {
             this.owner = owner;
             Source = source;
-            Number = number;
+            Since = since;
             End = end;
         }
 
         internal IPAddress Source { get; }
 
-        /// <summary>In the order of entering.</summary>
-        internal long Number { get; }
+        /// <summary>Timestamp of the entering.</summary>
+        internal long Since { get; }
 
         internal Action End { get; }
-
-        /// <summary>Null once it was left.</summary>
-        internal LinkedListNode<Place>? Node { get; set; }
 
         /// <summary>Leaves the place; again is fine.</summary>
         public void Dispose()

@@ -6,6 +6,7 @@ using Fairlead.Contracts.Gateway;
 using Fairlead.Tunnel;
 using Fairlead.Tunnel.Direct;
 using Fairlead.Tunnel.Tls;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Fairlead.Tests.Tunnel.Direct;
 
@@ -178,6 +179,56 @@ public sealed class DirectCarrierTests
     }
 
     [Fact]
+    public async Task Handshakes_take_turns_and_established_connections_wait_for_none_of_them()
+    {
+        using var space = new TestSpace();
+        using var judged = new ManualResetEventSlim(initialState: true);
+        var (judging, most) = (0, 0);
+        await using var server = new DirectCarrierServer(
+            new DirectCarrierServerOptions
+            {
+                EndPoint = new IPEndPoint(IPAddress.Loopback, 0),
+                Certificate = () => space.ServerContext,
+                Identify = certificate =>
+                {
+                    lock (judged)
+                    {
+                        most = Math.Max(most, ++judging);
+                    }
+
+                    judged.Wait(Soon);
+                    Interlocked.Decrement(ref judging);
+                    return space.Identify(certificate);
+                },
+            },
+            new Echo(),
+            NullLogger<DirectCarrierServer>.Instance);
+        server.Start();
+        var endPoint = new DnsEndPoint("127.0.0.1", server.EndPoint.Port);
+        await using var established = new DirectCarrier(endPoint, space.Tls, NoSpares);
+        await using var connection = await established.DialAsync(Soon);
+        await established.PingAsync(connection, 1, Soon);
+
+        judged.Reset();
+        await using var crowd = new DirectCarrier(endPoint, space.Tls, NoSpares);
+        var dials = Enumerable.Range(0, 40).Select(_ => crowd.DialAsync(Soon)).ToList();
+        await UntilAsync(() => Volatile.Read(ref judging) > 0);
+
+        await established.PingAsync(connection, 2, Soon);
+        Volatile.Read(ref judging).ShouldBeGreaterThan(0);
+        judged.Set();
+
+        // Every one comes to its turn.
+        foreach (var dial in dials)
+        {
+            await using var made = await dial;
+            await crowd.PingAsync(made, 3, Soon);
+        }
+
+        most.ShouldBeLessThanOrEqualTo(Math.Max(1, Environment.ProcessorCount / 2));
+    }
+
+    [Fact]
     public async Task Frame_too_large_or_out_of_place_ends_only_its_own_connection()
     {
         await using var gateway = await TestGateway.StartAsync();
@@ -257,5 +308,10 @@ public sealed class DirectCarrierTests
     {
         var opening = await carrier.OpenAsync(Target, null, Soon);
         await FlowProperties.EchoesRandomChunksAsync(opening.Flow.ShouldNotBeNull(opening.Refusal?.Message), 5, 3000);
+    }
+
+    private sealed class Echo : IFlowHandler
+    {
+        public Task HandleAsync(IIncomingFlow flow, CancellationToken cancellationToken) => TestGateway.EchoAsync(flow, cancellationToken);
     }
 }
