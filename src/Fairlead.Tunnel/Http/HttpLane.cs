@@ -28,6 +28,8 @@ internal sealed class HttpLane : ILane
 
     public bool IsIdle => _transport.Ended || _http.Flows == 0;
 
+    public long Received => _transport.Received;
+
     public bool HasRoom => IsUsable && _http.Flows < LaneLoad.MaxFlows;
 
     public int Load => _load.Of(_http.Flows);

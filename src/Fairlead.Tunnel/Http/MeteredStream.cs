@@ -3,10 +3,13 @@ namespace Fairlead.Tunnel.Http;
 /// <summary>A connection's bytes beneath TLS: counts them, and knows when the connection has ended. One read and one write at a time. Owns the stream.</summary>
 internal sealed class MeteredStream(Stream inner) : DuplexStream
 {
-    private long _bytes;
+    private long _received;
+    private long _sent;
+
+    public long Received => Volatile.Read(ref _received);
 
     /// <summary>Both ways.</summary>
-    public long Bytes => Volatile.Read(ref _bytes);
+    public long Bytes => Received + Volatile.Read(ref _sent);
 
     public bool Ended { get; private set; }
 
@@ -16,7 +19,7 @@ internal sealed class MeteredStream(Stream inner) : DuplexStream
         {
             var count = await inner.ReadAsync(buffer, cancellationToken);
             Ended |= count == 0 && !buffer.IsEmpty;
-            Interlocked.Add(ref _bytes, count);
+            Interlocked.Add(ref _received, count);
             return count;
         }
         catch
@@ -31,7 +34,7 @@ internal sealed class MeteredStream(Stream inner) : DuplexStream
         try
         {
             await inner.WriteAsync(buffer, cancellationToken);
-            Interlocked.Add(ref _bytes, buffer.Length);
+            Interlocked.Add(ref _sent, buffer.Length);
         }
         catch
         {

@@ -8,6 +8,9 @@ internal sealed class Backoff(TimeSpan first, TimeSpan longest, Random? random =
     private readonly Random _random = random ?? Random.Shared;
     private int _attempt;
 
+    /// <summary>Since the last success.</summary>
+    public int Failures => _attempt;
+
     public TimeSpan Next()
     {
         var bound = Math.Min(longest.TotalMilliseconds, first.TotalMilliseconds * Math.Pow(2, Math.Min(_attempt++, 30)));

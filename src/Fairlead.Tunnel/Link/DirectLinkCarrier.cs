@@ -117,6 +117,8 @@ internal sealed class DirectLinkCarrier : ICarrier
 
         public bool IsIdle => true;
 
+        public long Received => 0;
+
         public Task PingAsync(CancellationToken cancellationToken) => carrier.PingAsync(connection, _number++, cancellationToken);
 
         public void Retire(bool lost)

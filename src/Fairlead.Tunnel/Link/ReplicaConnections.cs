@@ -15,6 +15,9 @@ internal interface IReplicaConnection : IAsyncDisposable
     /// <summary>Nothing goes by it any more.</summary>
     bool IsIdle { get; }
 
+    /// <summary>Bytes that came by it: while there are more, it lives, however late the answer to a ping is.</summary>
+    long Received { get; }
+
     /// <exception cref="CarrierException">The replica does not answer, or goes away.</exception>
     Task PingAsync(CancellationToken cancellationToken);
 
@@ -41,14 +44,14 @@ internal partial class ReplicaConnections<T>(Func<IReadOnlyList<string>, Cancell
     private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
 
-    /// <summary>Flows on a connection that was lost may live if the path comes back; then their own end or TCP's limits are due.</summary>
+    /// <summary>Flows on a connection that was lost may live if the path comes back: it is given up when nothing came for so long. Then their own end or TCP's limits are due.</summary>
     private static readonly TimeSpan RetiredLife = TimeSpan.FromSeconds(60);
 
     private readonly Lock _lock = new();
     private readonly SemaphoreSlim _dialing = new(1, 1);
     private readonly CancellationTokenSource _stop = new();
     private readonly List<T> _usable = [];
-    private readonly List<(T Connection, long Since)> _retired = [];
+    private readonly List<Retired> _retired = [];
     private readonly Dictionary<T, Task<CarrierException?>> _pings = [];
     private Task _growing = Task.CompletedTask;
     private TimeSpan _pause = FirstPause;
@@ -166,7 +169,7 @@ internal partial class ReplicaConnections<T>(Func<IReadOnlyList<string>, Cancell
                 return;
             }
 
-            _retired.Add((connection, time.GetTimestamp()));
+            _retired.Add(new Retired(connection, time));
             _probes = 0;
             _notBefore = 0;
         }
@@ -189,9 +192,11 @@ internal partial class ReplicaConnections<T>(Func<IReadOnlyList<string>, Cancell
         await _stop.CancelAsync();
         await _growing;
         T[] all;
+        Task asking;
         lock (_lock)
         {
             all = [.. _usable, .. _retired.Select(r => r.Connection)];
+            asking = Task.WhenAll(_retired.Select(r => r.Asking));
             _usable.Clear();
             _retired.Clear();
         }
@@ -201,6 +206,7 @@ internal partial class ReplicaConnections<T>(Func<IReadOnlyList<string>, Cancell
             await connection.DisposeAsync();
         }
 
+        await asking;
         _stop.Dispose();
     }
 
@@ -237,15 +243,29 @@ internal partial class ReplicaConnections<T>(Func<IReadOnlyList<string>, Cancell
 
     private async Task<CarrierException?> JudgeAsync(T connection)
     {
-        using var patience = new CancellationTokenSource(Patience, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, _stop.Token);
+        using var enough = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
+        var received = connection.Received;
+        var ping = connection.PingAsync(enough.Token);
         try
         {
-            await connection.PingAsync(either.Token);
-            return null;
+            while (true)
+            {
+                try
+                {
+                    await ping.WaitAsync(Patience, time);
+                    return null;
+                }
+                catch (TimeoutException) when (connection.Received != received)
+                {
+                    // What a saturated flow brings over a thin line is before the answer in the same queue.
+                    received = connection.Received;
+                }
+            }
         }
-        catch (Exception e) when (e is CarrierException or OperationCanceledException)
+        catch (Exception e) when (e is CarrierException or OperationCanceledException or TimeoutException)
         {
+            await enough.CancelAsync();
+            await ping.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             var failure = LinkProblems.Of(e, connection.Replica);
             Retire(connection, lost: failure.Error.Code != LinkProblems.DrainingCode);
             return failure;
@@ -268,11 +288,12 @@ internal partial class ReplicaConnections<T>(Func<IReadOnlyList<string>, Cancell
             foreach (var ended in _usable.Where(c => !c.IsUsable).ToArray())
             {
                 _usable.Remove(ended);
-                _retired.Add((ended, time.GetTimestamp()));
+                _retired.Add(new Retired(ended, time));
             }
 
-            over = [.. _retired.Where(r => r.Connection.IsIdle || time.GetElapsedTime(r.Since) > RetiredLife).Select(r => r.Connection)];
+            over = [.. _retired.Where(r => r.IsOver()).Select(r => r.Connection)];
             _retired.RemoveAll(r => over.Contains(r.Connection));
+            _retired.ForEach(r => r.Ask(_stop.Token));
             if (_growing.IsCompleted && time.GetTimestamp() >= _notBefore && !_stop.IsCancellationRequested && (_usable.Count < width || MissesReplica()))
             {
                 _growing = Task.Run(() => GrowAsync(over));
@@ -332,6 +353,48 @@ internal partial class ReplicaConnections<T>(Func<IReadOnlyList<string>, Cancell
         {
             _pause = gained ? FirstPause : _pause * 2 < LongestPause ? _pause * 2 : LongestPause;
             _notBefore = gained ? 0 : time.GetTimestamp() + (long)(_pause.TotalSeconds * time.TimestampFrequency);
+        }
+    }
+
+    /// <summary>A connection that nothing new goes by.</summary>
+    private sealed class Retired(T connection, TimeProvider time)
+    {
+        private long _received = connection.Received;
+        private long _heard = time.GetTimestamp();
+
+        public T Connection => connection;
+
+        public Task Asking { get; private set; } = Task.CompletedTask;
+
+        public bool IsOver()
+        {
+            if (connection.Received is var received && received != _received)
+            {
+                (_received, _heard) = (received, time.GetTimestamp());
+            }
+
+            return connection.IsIdle || time.GetElapsedTime(_heard) > RetiredLife;
+        }
+
+        /// <summary>Flows may be idle: it is by an answer that a connection on which nothing else comes is known to live.</summary>
+        public void Ask(CancellationToken cancellationToken)
+        {
+            if (Asking.IsCompleted)
+            {
+                Asking = Task.Run(() => AskAsync(cancellationToken), CancellationToken.None);
+            }
+        }
+
+        private async Task AskAsync(CancellationToken cancellationToken)
+        {
+            try
+            {
+                await connection.PingAsync(cancellationToken);
+            }
+            catch (Exception e) when (e is CarrierException or OperationCanceledException or ObjectDisposedException)
+            {
+                // It drains, or it has ended: what came by it says enough.
+            }
         }
     }
 

@@ -42,11 +42,14 @@ internal sealed class SharedLinkCarrier : ICarrier
     public async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) =>
         await (await _api.TakeAsync(cancellationToken)).SendAsync(request, cancellationToken);
 
-    /// <summary>Whether the gateway is there is the API's to say: nobody waits for the connections of flows.</summary>
-    public Task PingAsync(CancellationToken cancellationToken)
+    /// <summary>
+    /// Whether the gateway is there is the API's to say, and nobody waits for the connections of flows. They are made once it has answered: in a race that
+    /// another way wins they would be handshakes for nothing.
+    /// </summary>
+    public async Task PingAsync(CancellationToken cancellationToken)
     {
+        await _api.PingAsync(cancellationToken);
         _flows.Keep();
-        return _api.PingAsync(cancellationToken);
     }
 
     public void Expect(IReadOnlyList<string> pods)

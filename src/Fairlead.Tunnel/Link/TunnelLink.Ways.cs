@@ -13,6 +13,9 @@ public sealed partial class TunnelLink
     private static readonly TimeSpan FirstLook = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan RarestLook = TimeSpan.FromSeconds(60);
 
+    /// <summary>Of the head start, which doubles with each round in which no way answered: then haste only makes more work for a gateway that is busy already.</summary>
+    private static readonly TimeSpan LongestHeadStart = TimeSpan.FromSeconds(1);
+
     private volatile bool _lookNow;
 
     private IEnumerable<ICarrier> MakeCarriers(GatewayEndpoint endpoint)
@@ -37,7 +40,7 @@ public sealed partial class TunnelLink
         (ICarrier Carrier, TimeSpan Trip)? found;
         try
         {
-            (found, problem) = await RaceAsync(_carriers.Current);
+            (found, problem) = await RaceAsync(_carriers.Current, HeadStartAfter(_lookNow ? 0 : backoff.Failures, _options.HeadStart));
         }
         finally
         {
@@ -54,7 +57,7 @@ public sealed partial class TunnelLink
     }
 
     /// <summary>Starts the ways in order, the next one when the last has failed or had its head start; the first to answer wins, the others are given up.</summary>
-    private async Task<((ICarrier Carrier, TimeSpan Trip)? Found, CarrierException Problem)> RaceAsync(IReadOnlyList<ICarrier> carriers)
+    private async Task<((ICarrier Carrier, TimeSpan Trip)? Found, CarrierException Problem)> RaceAsync(IReadOnlyList<ICarrier> carriers, TimeSpan headStart)
     {
         var problem = new CarrierException(new ErrorInfo(ErrorCategory.NotConnected, "no-endpoint", "The space has no endpoint to connect to", null, "Join again with a new token."), refused: true);
         using var enough = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
@@ -71,8 +74,8 @@ public sealed partial class TunnelLink
 
             // With a way still to start, waiting ends with its head start.
             using var waiting = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
-            Task headStart = next < carriers.Count ? Task.Delay(_options.HeadStart, _time, waiting.Token) : Task.Delay(Timeout.Infinite, waiting.Token);
-            await Task.WhenAny([.. running, headStart]);
+            var over = Task.Delay(next < carriers.Count ? headStart : Timeout.InfiniteTimeSpan, _time, waiting.Token);
+            await Task.WhenAny([.. running, over]);
             await waiting.CancelAsync();
             _stop.Token.ThrowIfCancellationRequested();
             foreach (var done in running.Where(r => r.IsCompleted).ToArray())
@@ -95,6 +98,12 @@ public sealed partial class TunnelLink
         await enough.CancelAsync();
         await Task.WhenAll(running);
         return (won is { } winner ? (winner.Carrier, winner.Trip) : null, problem);
+    }
+
+    internal static TimeSpan HeadStartAfter(int failures, TimeSpan first)
+    {
+        var doubled = first * Math.Pow(2, Math.Min(failures, 10));
+        return doubled < LongestHeadStart ? doubled : LongestHeadStart;
     }
 
     private async Task<Attempt> AttemptAsync(ICarrier carrier, TimeSpan limit, CancellationToken cancellationToken)

@@ -49,6 +49,6 @@ public sealed record TunnelLinkOptions
 
     public int PodDataPort { get; init; } = DefaultPodDataPort;
 
-    /// <summary>From an attempt to the next best way's, unless that attempt failed before (RFC 8305 §5).</summary>
+    /// <summary>From an attempt to the next best way's, unless that attempt failed before (RFC 8305 §5); longer after rounds in which no way answered.</summary>
     public TimeSpan HeadStart { get; init; } = TimeSpan.FromMilliseconds(250);
 }

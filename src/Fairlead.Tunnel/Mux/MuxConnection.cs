@@ -63,6 +63,8 @@ internal sealed class MuxConnection : IMuxFrames, IAsyncDisposable
     /// <summary>Both ways, since the beginning.</summary>
     public long Bytes => _reader.Bytes + Writer.Bytes;
 
+    public long Received => _reader.Bytes;
+
     public bool IsClosed => Writer.IsStopped;
 
     /// <summary>Reads until the connection ends, and ends every flow then. Once.</summary>

@@ -32,6 +32,8 @@ internal sealed class MuxLane : ILane, IMuxEnd
 
     public bool IsIdle => _connection.IsClosed || _connection.Flows == 0;
 
+    public long Received => _connection.Received;
+
     public bool HasRoom => IsUsable && _connection.Flows < LaneLoad.MaxFlows;
 
     public int Load => _load.Of(_connection.Flows);

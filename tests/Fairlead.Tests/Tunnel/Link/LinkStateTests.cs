@@ -216,6 +216,15 @@ public sealed class LinkStateTests : IAsyncLifetime
         _link.Status.Gateway.ShouldBe("direct third");
     }
 
+    [Theory]
+    [InlineData(0, 250)]
+    [InlineData(1, 500)]
+    [InlineData(2, 1000)]
+    [InlineData(3, 1000)]
+    [InlineData(5000, 1000)]
+    public void Head_start_doubles_with_each_round_in_which_no_way_answered(int failures, int milliseconds) =>
+        TunnelLink.HeadStartAfter(failures, TimeSpan.FromMilliseconds(250)).ShouldBe(TimeSpan.FromMilliseconds(milliseconds));
+
     [Fact]
     public void Backoff_doubles_its_bound_up_to_a_limit_and_starts_again()
     {
