@@ -28,8 +28,8 @@ internal static class Crowd
     private static readonly byte[] Request = Encoding.ASCII.GetBytes("GET / HTTP/1.1\r\nHost: bench\r\n\r\n");
 
     /// <summary>
-    /// Connects and says so; at a line of input opens the flows, has one request answered on each, and says so; holds everything until its input ends, and
-    /// says what was lost meanwhile: an idle flow that is gone must not make a figure look better.
+    /// Connects and says so; at a line of input opens the flows, has one request answered on each, and says so; at each further line waits until every laptop is
+    /// connected, and says how many flows were lost meanwhile: an idle flow that is gone must not make a figure look better. Ends with its input.
     /// </summary>
     /// <param name="authority">A file of <see cref="SpaceAuthority.Pem"/>.</param>
     /// <param name="ports">API and data port: <c>30443:30444</c>. Data port 0: by WebSocket.</param>
@@ -56,8 +56,12 @@ internal static class Crowd
         }
 
         Console.WriteLine("open");
-        await Console.In.ReadToEndAsync();
-        Console.WriteLine($"lost {members.Sum(m => m.LostFlows)}, links down {members.Count(m => !m.Connected)}");
+        while (await Console.In.ReadLineAsync() is not null)
+        {
+            await Task.WhenAll(members.Select(m => m.WaitAsync()));
+            Console.WriteLine($"lost {members.Sum(m => m.LostFlows)}");
+        }
+
         await Parallel.ForEachAsync(members, parallel, async (member, _) => await member.DisposeAsync());
         return 0;
     }
@@ -74,11 +78,11 @@ internal static class Crowd
             _link = new TunnelLink(new TunnelLinkOptions { Endpoints = [endpoint], Tls = new TunnelTls(issuer.SpaceUid, root, () => own) }, NullLogger<TunnelLink>.Instance);
         }
 
-        public bool Connected => _link.Status.State == Contracts.Local.LinkState.Connected;
-
         public int LostFlows => _idle.Count(read => read.IsCompleted);
 
         public ValueTask DisposeAsync() => _link.DisposeAsync();
+
+        public Task WaitAsync() => _link.WaitUntilConnectedAsync(CancellationToken.None);
 
         public async Task ConnectAsync(CancellationToken cancellationToken)
         {

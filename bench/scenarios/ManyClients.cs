@@ -4,7 +4,7 @@ using Fairlead.Testbed;
 
 namespace Fairlead.Bench.Scenarios;
 
-/// <summary>What a gateway takes for a thousand laptops that are connected, and for ten idle flows of each.</summary>
+/// <summary>What a gateway takes for a thousand laptops that are connected, and for ten idle flows of each; and how soon they are back when it stalls, and when it is killed.</summary>
 internal static class ManyClients
 {
     private const int Clients = 1000;
@@ -14,6 +14,10 @@ internal static class ManyClients
     private const int ClientsOfAProcess = 500;
 
     private const int LimitMegabytes = 600;
+    private const int LimitSeconds = 30;
+
+    /// <summary>Longer than a link waits for an answer, so that every laptop dials anew.</summary>
+    private static readonly TimeSpan Stall = TimeSpan.FromSeconds(4);
 
     /// <summary>A collection of what the burst left comes within it, and laptops let go of the connections that they had dialled ahead (after 60 s).</summary>
     private static readonly TimeSpan Settle = TimeSpan.FromSeconds(80);
@@ -64,8 +68,16 @@ internal static class ManyClients
             report.Note(string.Create(
                 CultureInfo.InvariantCulture,
                 $"{carrier}: {string.Join(" + ", gateways.Select(pid => Bed.ResidentMegabytes(pid).ToString("0", CultureInfo.InvariantCulture)))} MB; being idle takes {(gateways.Sum(Bed.ProcessorSeconds) - busy) * 10:0} % of a core."));
-            crowds.ForEach(crowd => crowd.StandardInput.Close());
-            await HearAsync(crowds, "lost 0, links down 0", settle: false);
+            _ = await ReturnAsync(crowds, lost: 0);
+
+            // Those that have connections must keep them, and those that dial all at once must come through.
+            Signal("STOP", gateways);
+            await Task.Delay(Stall);
+            Signal("CONT", gateways);
+            report.AtMost($"{carrier}: all laptops connected again after their gateways stood still for {Stall.TotalSeconds} s, no flow lost", "s", (await ReturnAsync(crowds, lost: 0)).TotalSeconds, LimitSeconds);
+            Signal("KILL", gateways);
+            await Shell.EventuallyAsync("new gateways run", () => Task.FromResult(Gateways().Count == replicas && !Gateways().Intersect(gateways).Any()), TimeSpan.FromSeconds(60));
+            report.AtMost($"{carrier}: all laptops connected again after new gateways were started for those that were killed", "s", (await ReturnAsync(crowds, lost: null)).TotalSeconds, LimitSeconds);
         }
         finally
         {
@@ -79,12 +91,32 @@ internal static class ManyClients
         IReadOnlyList<int> Gateways() => Bed.PidsOf(cluster.Host, "fairlead-gateway");
     }
 
-    private static async Task HearAsync(IEnumerable<Process> crowds, string expected, bool settle = true)
+    private static void Signal(string name, IReadOnlyList<int> pids)
+    {
+        using var kill = Process.Start("kill", [$"-{name}", .. pids.Select(Text)]);
+        kill.WaitForExit();
+    }
+
+    /// <summary>Until all laptops are connected.</summary>
+    /// <param name="lost">Flows that may be lost until then; null: however many.</param>
+    private static async Task<TimeSpan> ReturnAsync(IReadOnlyList<Process> crowds, int? lost)
+    {
+        var began = Stopwatch.GetTimestamp();
+        foreach (var crowd in crowds)
+        {
+            await crowd.StandardInput.WriteLineAsync();
+        }
+
+        await HearAsync(crowds, lost is null ? null : $"lost {lost}", settle: false);
+        return Stopwatch.GetElapsedTime(began);
+    }
+
+    private static async Task HearAsync(IEnumerable<Process> crowds, string? expected, bool settle = true)
     {
         foreach (var crowd in crowds)
         {
             var said = await crowd.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromMinutes(6));
-            if (said != expected)
+            if (said is null || (expected is not null && said != expected))
             {
                 throw new InvalidOperationException($"the laptops said '{said}', not '{expected}': {(said is null ? await crowd.StandardError.ReadToEndAsync() : "")}");
             }
