@@ -92,7 +92,7 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
 
     /// <summary>Ends every connection, and so every flow, of the identities that match (a revocation).</summary>
     /// <returns>How many connections.</returns>
-    public int Close(Predicate<PeerIdentity> match) => AbortAll(match, FlowFailure.Denied, "The certificate is no longer accepted.");
+    public int Close(Predicate<PeerIdentity> match) => AbortAll(match, FlowFailure.Denied, "Access was revoked.");
 
     public async ValueTask DisposeAsync()
     {
