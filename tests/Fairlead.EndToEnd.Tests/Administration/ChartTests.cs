@@ -16,7 +16,7 @@ public sealed class ChartTests
         "replicas: 1\nspaceName: team\nlogLevel: debug\nendpoints: ['gw.example.com:443:8444', '[fd00::1]:443:0']\n",
         "namespaces: [shop, dev]\nnetworkPolicy: {enabled: true}\n",
         "namespaces: [default, shop]\nservice: {type: ClusterIP, annotations: {a/b: 'yes'}}\n",
-        "service: {type: LoadBalancer, apiPort: 443, loadBalancerIP: 203.0.113.7, loadBalancerSourceRanges: [10.0.0.0/8], nodePorts: {api: 0}}\n",
+        "service: {type: LoadBalancer, apiPort: 443, loadBalancerClass: example.com/internal, loadBalancerIP: 203.0.113.7, loadBalancerSourceRanges: [10.0.0.0/8], nodePorts: {api: 0}}\n",
         "ingress: {enabled: true, host: in.example.com, className: nginx, tlsSecretName: tls, annotations: {nginx.ingress.kubernetes.io/backend-protocol: HTTPS}}\n",
         "image: {repository: registry.example.com:5000/f, digest: 'sha256:0123456789012345678901234567890123456789012345678901234567890123', pullSecrets: [one, two], pullPolicy: Always}\n",
         """

@@ -253,6 +253,11 @@ internal static class GatewayManifests
         if (values.Type == "LoadBalancer")
         {
             AddIfAny(spec, "loadBalancerSourceRanges", Texts(values.LoadBalancerSourceRanges));
+            if (values.LoadBalancerClass.Length > 0)
+            {
+                spec["loadBalancerClass"] = values.LoadBalancerClass;
+            }
+
             if (values.LoadBalancerIP.Length > 0)
             {
                 spec["loadBalancerIP"] = values.LoadBalancerIP;

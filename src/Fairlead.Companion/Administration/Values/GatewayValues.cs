@@ -112,6 +112,9 @@ internal sealed class ServiceValues
     [Value("Ports of the nodes, for a type that has them.")]
     public NodePortValues NodePorts { get; set; } = new();
 
+    [Value("Whose load balancer it should be (loadBalancerClass); empty: the cluster's default.")]
+    public string LoadBalancerClass { get; set; } = "";
+
     [Value("The address that a load balancer should have.", ValueForm.Address, Optional = true)]
     public string LoadBalancerIP { get; set; } = "";
 

@@ -77,6 +77,7 @@ public sealed class GatewayManifestsTests
             v.Endpoints = ["gw.example.com:443:8444", "[fd00::1]:443:0"];
             v.Service.Type = "LoadBalancer";
             v.Service.NodePorts.Api = 0;
+            v.Service.LoadBalancerClass = "example.com/internal";
             v.Service.LoadBalancerIP = "203.0.113.1";
             v.Ingress.Enabled = true;
             v.Ingress.Host = "in.example.com";
@@ -93,6 +94,7 @@ public sealed class GatewayManifestsTests
         var variables = container["env"]!.AsArray().ToDictionary(e => e!["name"]!.GetValue<string>(), e => e!["value"]?.GetValue<string>());
         (variables["FAIRLEAD_ENDPOINTS"], variables["FAIRLEAD_INGRESS_HOST"]).ShouldBe(("gw.example.com:443:8444,[fd00::1]:443:0", "in.example.com"));
         var service = objects.Single(o => Kind(o) == "Service")["spec"]!;
+        service["loadBalancerClass"]!.GetValue<string>().ShouldBe("example.com/internal");
         service["loadBalancerIP"]!.GetValue<string>().ShouldBe("203.0.113.1");
         service["ports"]!.AsArray().Select(p => p!["nodePort"]?.GetValue<int>()).ShouldBe([null, 30444]);
         objects.Single(o => Kind(o) == "Ingress")["spec"]!["rules"]![0]!["host"]!.GetValue<string>().ShouldBe("in.example.com");
