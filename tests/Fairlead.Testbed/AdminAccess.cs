@@ -24,7 +24,7 @@ public sealed class AdminAccess : IAsyncDisposable
         var entry = config["clusters"]![0]!["cluster"]!;
         var relay = Relay.Into(cluster.Host, new IPEndPoint(IPAddress.Parse(cluster.ApiServer.Address), cluster.ApiServer.Port));
         entry["tls-server-name"] ??= cluster.ApiServer.Address;
-        entry["server"] = $"https://{relay.Local}";
+        entry["server"] = new UriBuilder(entry["server"]!.GetValue<string>()) { Host = relay.Local.Address.ToString(), Port = relay.Local.Port }.Uri.ToString().TrimEnd('/');
         var file = Path.GetTempFileName();
         await File.WriteAllTextAsync(file, config.ToJsonString());
         return new AdminAccess(relay, file);

@@ -11,6 +11,15 @@ public sealed class Cluster : IAsyncDisposable
     /// <summary>An admin's, on <see cref="Host"/>.</summary>
     public const string Kubeconfig = "/etc/cluster.kubeconfig";
 
+    /// <summary>What has this label is the tests' own, and theirs to remove.</summary>
+    public const string OwnLabel = "fairlead.dev/end-to-end=true";
+
+    /// <summary><see cref="OwnLabel"/> in a YAML flow mapping.</summary>
+    public const string OwnLabelYaml = "fairlead.dev/end-to-end: \"true\"";
+
+    /// <summary>A node may have to pull an image first.</summary>
+    private static readonly TimeSpan RolloutLimit = TimeSpan.FromMinutes(3);
+
     private readonly IClusterProvider _provider;
     private int _laptops;
 
@@ -55,7 +64,7 @@ public sealed class Cluster : IAsyncDisposable
     public async Task InstallGatewayAsync()
     {
         string[] image = _provider.GatewayImage is { } name ? ["--set", Programs.ImageValues(name)] : [];
-        (await FairleadAsync(["gateway", "install", "--kubeconfig", Kubeconfig, "--set", "agents.namespaces={shop}", .. image], TimeSpan.FromSeconds(120))).ShouldSucceed();
+        (await FairleadAsync(["gateway", "install", "--kubeconfig", Kubeconfig, "--set", "agents.namespaces={shop}", .. image], TimeSpan.FromSeconds(200))).ShouldSucceed();
     }
 
     /// <summary>Why the cluster has no such thing; null when it has.</summary>
@@ -65,7 +74,8 @@ public sealed class Cluster : IAsyncDisposable
     public string PythonImage => _provider.PythonImage;
 
     /// <summary>Image and command of a container that plays one of the shop's roles, as a YAML flow fragment.</summary>
-    public string ShopContainer(string role) => $"image: \"{_provider.ShopImage}\", command: [/opt/shop/fairlead-shop, {role}]";
+    public string ShopContainer(params string[] role) =>
+        $"image: \"{_provider.ShopImage}\", imagePullPolicy: IfNotPresent, command: [/opt/shop/fairlead-shop, {string.Join(", ", role.Select(word => $"\"{word}\""))}]";
 
     public async Task PrintLogsAsync()
     {
@@ -87,6 +97,28 @@ public sealed class Cluster : IAsyncDisposable
 
     public async Task ApplyAsync(string yaml) =>
         (await Host.RunAsync(["kubectl", "--kubeconfig", Kubeconfig, "apply", "-f", "-"], yaml)).ShouldSucceed();
+
+    /// <summary>A namespace of a test's own. Fails where there is one by that name.</summary>
+    public async Task CreateNamespaceAsync(string name) =>
+        (await Host.RunAsync(["kubectl", "--kubeconfig", Kubeconfig, "create", "-f", "-"], NamespaceYaml(name, "baseline"))).ShouldSucceed();
+
+    /// <summary>Removes a namespace with all that is in it, if it is a test's.</summary>
+    public async Task RemoveNamespaceAsync(string name) => (await Host.RunAsync(
+        ["kubectl", "--kubeconfig", Kubeconfig, "delete", "namespace", "-l", OwnLabel, "--field-selector", $"metadata.name={name}", $"--timeout={RolloutLimit.TotalSeconds}s"], limit: RolloutLimit + TimeSpan.FromSeconds(20))).ShouldSucceed();
+
+    /// <summary>Returns once all pods of a workload, such as <c>deploy/NAME</c>, are those that it asks for, and are ready.</summary>
+    public async Task AwaitRolloutAsync(string ns, string workload)
+    {
+        var outcome = await Host.RunAsync(
+            ["kubectl", "--kubeconfig", Kubeconfig, "rollout", "status", "-n", ns, workload, $"--timeout={RolloutLimit.TotalSeconds}s"], limit: RolloutLimit + TimeSpan.FromSeconds(20));
+        if (outcome.ExitCode != 0)
+        {
+            Console.Error.WriteLine($"--- events of {ns}");
+            Console.Error.WriteLine((await KubectlAsync("get", "events", "-n", ns, "--sort-by=.lastTimestamp")).Output);
+        }
+
+        outcome.ShouldSucceed();
+    }
 
     public async Task<string> InviteAsync(string user, string namespaces, params string[] more) =>
         (await FairleadAsync(["space", "invite", user, "--namespaces", namespaces, "--kubeconfig", Kubeconfig, "-o", "json", .. more])).Text
@@ -149,6 +181,15 @@ public sealed class Cluster : IAsyncDisposable
         await _provider.TakeDownAsync(Host);
         await Host.DisposeAsync();
     }
+
+    /// <param name="level">Of Pod Security, whatever the cluster has for namespaces that say nothing.</param>
+    internal static string NamespaceYaml(string name, string level) => $$"""
+        apiVersion: v1
+        kind: Namespace
+        metadata:
+          name: {{name}}
+          labels: { {{OwnLabelYaml}}, pod-security.kubernetes.io/enforce: {{level}} }
+        """;
 
     private static IClusterProvider Provider()
     {

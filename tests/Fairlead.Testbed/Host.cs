@@ -5,8 +5,8 @@ using Fairlead.Linux.Namespaces;
 namespace Fairlead.Testbed;
 
 /// <summary>
-/// A machine of the test's own: network, mount and process namespaces with a private /etc, /run, /var/lib and /tmp, nothing of which has a name
-/// on the real machine. Its first process reads this process's pipe: when the test run ends, however it ends, the kernel ends every
+/// A machine of the test's own: network, mount and process namespaces with a private /etc, /var and /run, nothing of which has a name
+/// on the real machine, and nothing of a Fairlead that is in use there. Its first process reads this process's pipe: when the test run ends, however it ends, the kernel ends every
 /// process inside and takes the namespaces down.
 /// </summary>
 public sealed class Host : IAsyncDisposable
@@ -39,6 +39,7 @@ public sealed class Host : IAsyncDisposable
               mkdir -p {directory}/$d {directory}/work-$d
               mount -t overlay overlay -o lowerdir=/$d,upperdir={directory}/$d,workdir={directory}/work-$d /$d
             done
+            rm -rf /var/lib/fairlead /var/lib/fairlead-sandbox
             rm -f /etc/resolv.conf
             printf '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n127.0.1.1\t{name}\n' > /etc/hosts
             printf 'nameserver 127.0.0.1\noptions timeout:1 attempts:1\n' > /etc/resolv.conf

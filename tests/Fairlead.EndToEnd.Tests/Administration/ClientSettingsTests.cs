@@ -26,6 +26,30 @@ public sealed class ClientSettingsTests(SharedCluster shared) : ClusterTest(shar
         (await SinceAsync(laptop)).ShouldBe(since, "nothing had to connect anew");
     }
 
+    [Theory]
+    [InlineData("image.repository=nowhere.example/none", "can't have its image nowhere.example/none")]
+    [InlineData("nodeSelector.disk=none", "nodes are available")]
+    public async Task Upgrade_that_can_t_come_up_is_named_with_the_clusters_reason_and_the_gateways_that_run_serve_on(string set, string reason)
+    {
+        var laptop = await NewMemberAsync();
+        await laptop.ConsumeAsync("shop/frontend");
+        try
+        {
+            var outcome = await GatewayAsync("upgrade", "--set", set, "--timeout", "10s");
+            outcome.ExitCode.ShouldBeOneOf(1, 6);
+            outcome.Error.ShouldContain(reason);
+            (await GatewayAsync("status")).ShouldFail(1).Error.ShouldContain(reason);
+            (await laptop.CurlAsync("http://frontend.shop/")).ShouldSucceed();
+        }
+        finally
+        {
+            (await GatewayAsync("upgrade", "--no-wait", "--set", "image=null,nodeSelector=null")).ShouldSucceed();
+            await Cluster.InstallGatewayAsync();
+        }
+
+        (await laptop.CurlAsync("http://frontend.shop/")).ShouldSucceed();
+    }
+
     [Fact]
     public async Task Uninstall_while_people_are_connected_is_refused_and_names_them()
     {
@@ -77,8 +101,10 @@ public sealed class ClientSettingsTests(SharedCluster shared) : ClusterTest(shar
         (await laptop.CurlAsync("http://frontend.shop/")).ShouldSucceed();
     }
 
-    private async Task UpgradeAsync(string set) =>
-        (await Cluster.FairleadAsync(["gateway", "upgrade", "--set", set, "--kubeconfig", Cluster.Kubeconfig], TimeSpan.FromSeconds(120))).ShouldSucceed();
+    private async Task UpgradeAsync(string set) => (await GatewayAsync("upgrade", "--set", set)).ShouldSucceed();
+
+    private Task<Outcome> GatewayAsync(string verb, params string[] more) =>
+        Cluster.FairleadAsync(["gateway", verb, "--kubeconfig", Cluster.Kubeconfig, .. more], TimeSpan.FromSeconds(120));
 
     private static async Task<(string? Value, string? Source)> OptionAsync(Laptop laptop)
     {

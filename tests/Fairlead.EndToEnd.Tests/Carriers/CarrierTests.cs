@@ -61,7 +61,7 @@ public sealed class CarrierTests(SharedCluster cluster) : ClusterTest(cluster)
 
             await laptop.CutLinkAsync();
             (await Cluster.KubectlAsync("delete", "pod", "-n", "fairlead", "-l", Gateways, "--grace-period=0", "--force")).ShouldSucceed();
-            (await Cluster.KubectlAsync("rollout", "status", "-n", "fairlead", "deploy/fairlead-gateway", "--timeout=60s")).ShouldSucceed();
+            await Cluster.AwaitRolloutAsync("fairlead", "deploy/fairlead-gateway");
             await laptop.RestoreLinkAsync();
             await Shell.EventuallyAsync("flows are carried again", async () => (await laptop.CurlAsync("http://frontend.shop/")).ExitCode == 0, TimeSpan.FromSeconds(120));
             (await laptop.FairleadAsync("logs")).Output.ShouldContain("was asked for anew by kubeconfig");
@@ -76,14 +76,14 @@ public sealed class CarrierTests(SharedCluster cluster) : ClusterTest(cluster)
     public async Task New_flows_go_on_while_gateways_are_upgraded_and_when_one_is_killed()
     {
         (await Cluster.KubectlAsync("scale", "-n", "fairlead", "deploy/fairlead-gateway", "--replicas=2")).ShouldSucceed();
-        (await Cluster.KubectlAsync("rollout", "status", "-n", "fairlead", "deploy/fairlead-gateway", "--timeout=60s")).ShouldSucceed();
+        await Cluster.AwaitRolloutAsync("fairlead", "deploy/fairlead-gateway");
         var laptop = await NewMemberAsync();
         await laptop.ConsumeAsync("shop/frontend");
         await Shell.EventuallyAsync("two replicas are held", async () => (await laptop.SpaceAsync()).GetProperty("replicas").GetArrayLength() == 2, TimeSpan.FromSeconds(60));
 
         var upgraded = laptop.FailuresOfRequestsAsync("http://frontend.shop/");
         (await Cluster.KubectlAsync("rollout", "restart", "-n", "fairlead", "deploy/fairlead-gateway")).ShouldSucceed();
-        (await Cluster.KubectlAsync("rollout", "status", "-n", "fairlead", "deploy/fairlead-gateway", "--timeout=90s")).ShouldSucceed();
+        await Cluster.AwaitRolloutAsync("fairlead", "deploy/fairlead-gateway");
         (await upgraded).ShouldBeEmpty();
 
         await Shell.EventuallyAsync("two replicas are held again", async () => (await laptop.SpaceAsync()).GetProperty("replicas").GetArrayLength() == 2, TimeSpan.FromSeconds(60));
@@ -99,7 +99,7 @@ public sealed class CarrierTests(SharedCluster cluster) : ClusterTest(cluster)
     [Fact]
     public async Task Two_laptops_over_two_replicas_both_go_on_when_one_is_lost()
     {
-        (await Cluster.KubectlAsync("rollout", "status", "-n", "fairlead", "deploy/fairlead-gateway", "--timeout=60s")).ShouldSucceed();
+        await Cluster.AwaitRolloutAsync("fairlead", "deploy/fairlead-gateway");
         Laptop[] laptops = [await NewMemberAsync(), await NewMemberAsync()];
         var flows = new List<Socket>();
         try

@@ -114,7 +114,7 @@ public sealed class PortForwardTests(SharedCluster cluster) : ClusterTest(cluste
     [Fact]
     public async Task Gateway_pod_that_is_killed_costs_new_flows_three_seconds_at_most()
     {
-        (await Cluster.KubectlAsync("rollout", "status", "-n", "fairlead", "deploy/fairlead-gateway", "--timeout=60s")).ShouldSucceed();
+        await Cluster.AwaitRolloutAsync("fairlead", "deploy/fairlead-gateway");
         var (laptop, user) = await NewUserAsync("grace");
         try
         {

@@ -16,7 +16,7 @@ public sealed class AccessTests(SharedCluster cluster) : ClusterTest(cluster)
         // An API server takes no special addresses in a slice, but any name, also one that is such an address.
         (string Name, string Address)[] aliases = [("metadata", "169.254.169.254"), ("loopback", "127.0.0.1")];
         (string Name, string Address, int Port)[] slices = [("api", api, Cluster.ApiServer.Port), ("node", Cluster.NodeAddress, 30443), ("other-namespace", pod, 8080)];
-        (await Cluster.KubectlAsync("create", "namespace", "tricky")).ShouldSucceed();
+        await Cluster.CreateNamespaceAsync("tricky");
         try
         {
             await Cluster.ApplyAsync(string.Concat(aliases.Select(t => $$"""
@@ -53,7 +53,7 @@ public sealed class AccessTests(SharedCluster cluster) : ClusterTest(cluster)
         }
         finally
         {
-            (await Cluster.KubectlAsync("delete", "namespace", "tricky")).ShouldSucceed();
+            await Cluster.RemoveNamespaceAsync("tricky");
         }
     }
 

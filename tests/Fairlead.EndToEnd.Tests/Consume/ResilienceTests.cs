@@ -40,7 +40,7 @@ public sealed class ResilienceTests(SharedCluster cluster) : ClusterTest(cluster
         await laptop.ConsumeAsync("shop/frontend");
         (await Cluster.KubectlAsync("delete", "pod", "-n", "fairlead", "-l", "app.kubernetes.io/name=fairlead-gateway", "--grace-period=0", "--force")).ShouldSucceed();
         await Shell.EventuallyAsync("a new gateway serves", async () => (await laptop.CurlAsync("http://frontend.shop/")).ExitCode == 0, TimeSpan.FromSeconds(30));
-        (await Cluster.KubectlAsync("rollout", "status", "-n", "fairlead", "deploy/fairlead-gateway", "--timeout=30s")).ShouldSucceed();
+        await Cluster.AwaitRolloutAsync("fairlead", "deploy/fairlead-gateway");
     }
 
     [Fact]
@@ -50,7 +50,7 @@ public sealed class ResilienceTests(SharedCluster cluster) : ClusterTest(cluster
         var unused = await Cluster.InviteAsync("early", "shop");
         (await Cluster.KubectlAsync("delete", "secret", "fairlead-ca", "-n", "fairlead")).ShouldSucceed();
         (await Cluster.KubectlAsync("rollout", "restart", "-n", "fairlead", "deploy/fairlead-gateway")).ShouldSucceed();
-        (await Cluster.KubectlAsync("rollout", "status", "-n", "fairlead", "deploy/fairlead-gateway", "--timeout=45s")).ShouldSucceed();
+        await Cluster.AwaitRolloutAsync("fairlead", "deploy/fairlead-gateway");
 
         await Shell.EventuallyAsync("the laptop says so", async () => (await laptop.FairleadAsync("status")).Text is var status
             && status.Contains("refused") && status.Contains("join again with a new token"), TimeSpan.FromSeconds(30));
@@ -68,11 +68,8 @@ public sealed class ResilienceTests(SharedCluster cluster) : ClusterTest(cluster
     {
         var laptop = await NewMemberAsync("live-*");
         await laptop.ConsumeAsync("*/*");
+        await Cluster.CreateNamespaceAsync("live-1");
         await Cluster.ApplyAsync($$"""
-            apiVersion: v1
-            kind: Namespace
-            metadata: { name: live-1 }
-            ---
             apiVersion: apps/v1
             kind: Deployment
             metadata: { name: web, namespace: live-1 }
@@ -103,7 +100,7 @@ public sealed class ResilienceTests(SharedCluster cluster) : ClusterTest(cluster
         }
         finally
         {
-            (await Cluster.KubectlAsync("delete", "namespace", "live-1")).ShouldSucceed();
+            await Cluster.RemoveNamespaceAsync("live-1");
         }
 
         await Shell.EventuallyAsync("its name is gone", async () => (await laptop.Host.RunAsync("getent", "hosts", "web.live-1")).ExitCode != 0);

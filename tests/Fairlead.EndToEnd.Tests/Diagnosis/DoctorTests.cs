@@ -35,11 +35,13 @@ public sealed class DoctorTests(SharedCluster cluster) : ClusterTest(cluster)
     public async Task Default_deny_policy_and_strict_mtls_are_told_apart_and_explained()
     {
         Need(ClusterFeature.Python);
-        await Cluster.ApplyAsync(Manifests());
+        await Cluster.CreateNamespaceAsync(Namespace);
         try
         {
-            (await Cluster.KubectlAsync("rollout", "status", "-n", Namespace, "deploy/denied", "--timeout=60s")).ShouldSucceed();
-            (await Cluster.KubectlAsync("rollout", "status", "-n", Namespace, "deploy/strict", "--timeout=60s")).ShouldSucceed();
+            await Cluster.ApplyAsync(Server("denied", "server", Silent));
+            await Cluster.ApplyAsync(Server("strict", "istio-proxy", Strict));
+            await Cluster.AwaitRolloutAsync(Namespace, "deploy/denied");
+            await Cluster.AwaitRolloutAsync(Namespace, "deploy/strict");
             var laptop = await NewMemberAsync($"{Namespace},shop");
             await laptop.ConsumeAsync($"{Namespace}/*", "shop/frontend");
             for (var i = 0; i < 3; i++)
@@ -58,19 +60,9 @@ public sealed class DoctorTests(SharedCluster cluster) : ClusterTest(cluster)
         }
         finally
         {
-            await Cluster.KubectlAsync("delete", "namespace", Namespace, "--wait=false");
+            await Cluster.RemoveNamespaceAsync(Namespace);
         }
     }
-
-    private string Manifests() => $$"""
-        apiVersion: v1
-        kind: Namespace
-        metadata: { name: {{Namespace}} }
-        ---
-        {{Server("denied", "server", Silent)}}
-        ---
-        {{Server("strict", "istio-proxy", Strict)}}
-        """;
 
     private string Server(string name, string container, string program) => $$"""
         apiVersion: apps/v1

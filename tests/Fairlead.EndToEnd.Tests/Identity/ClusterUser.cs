@@ -8,7 +8,8 @@ namespace Fairlead.EndToEnd.Tests.Identity;
 /// </summary>
 internal sealed class ClusterUser(Cluster cluster, Laptop laptop, string name, int uid)
 {
-    private const string Namespace = "people";
+    /// <summary>With the person's account, and nobody else's.</summary>
+    private string Namespace => "people-" + name;
 
     /// <summary>Below /var, which is the test's own.</summary>
     private string Home => $"/var/{name}";
@@ -23,18 +24,11 @@ internal sealed class ClusterUser(Cluster cluster, Laptop laptop, string name, i
     public static async Task<ClusterUser> CreateAsync(Cluster cluster, Laptop laptop, string name, bool mayEnrol = true)
     {
         var user = new ClusterUser(cluster, laptop, name, 4000 + laptop.Number);
-        await cluster.ApplyAsync($$"""
-            apiVersion: v1
-            kind: Namespace
-            metadata: { name: {{Namespace}}, labels: { fairlead.dev/end-to-end: "true" } }
-            ---
-            apiVersion: v1
-            kind: ServiceAccount
-            metadata: { name: {{name}}, namespace: {{Namespace}} }
-            """);
+        await cluster.CreateNamespaceAsync(user.Namespace);
+        (await cluster.KubectlAsync("create", "serviceaccount", name, "-n", user.Namespace)).ShouldSucceed();
         if (mayEnrol)
         {
-            (await cluster.KubectlAsync("create", "clusterrolebinding", $"user-{name}", "--clusterrole=fairlead-user", $"--serviceaccount={Namespace}:{name}")).ShouldSucceed();
+            await user.LetEnrolAsync();
         }
 
         var server = (await cluster.KubectlAsync("config", "view", "--raw", "-o", "jsonpath={.clusters[0].cluster}")).Text;
@@ -68,6 +62,14 @@ internal sealed class ClusterUser(Cluster cluster, Laptop laptop, string name, i
     public Task LogInAsync(string token) => laptop.Host.WriteAsync($"{Home}/token", token);
 
     public async Task<string[]> PluginRanAsAsync() => (await laptop.Host.ReadAsync($"{Home}/ran-as")).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+
+    public Task LetEnrolAsync() => cluster.ApplyAsync($$"""
+        apiVersion: rbac.authorization.k8s.io/v1
+        kind: ClusterRoleBinding
+        metadata: { name: user-{{name}}, labels: { {{Cluster.OwnLabelYaml}} } }
+        roleRef: { apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: fairlead-user }
+        subjects: [ { kind: ServiceAccount, name: {{name}}, namespace: {{Namespace}} } ]
+        """);
 
     public Task LetConsumeAsync(string ns) => BindAsync("fairlead-consumer", ns);
 
@@ -106,7 +108,7 @@ internal sealed class ClusterUser(Cluster cluster, Laptop laptop, string name, i
 
     public async Task RemoveAsync()
     {
-        await cluster.KubectlAsync("delete", "serviceaccount", name, "-n", Namespace);
+        await cluster.RemoveNamespaceAsync(Namespace);
         await cluster.KubectlAsync("delete", "clusterrolebinding", $"user-{name}");
         await cluster.KubectlAsync("delete", "rolebinding", $"fairlead-consumer-{name}", $"fairlead-attacher-{name}", "-n", "shop", "--ignore-not-found");
         await cluster.KubectlAsync("delete", "rolebinding", $"user-{name}", "-n", "fairlead", "--ignore-not-found");

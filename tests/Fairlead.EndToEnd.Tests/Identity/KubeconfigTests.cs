@@ -86,7 +86,7 @@ public sealed class KubeconfigTests(SharedCluster cluster) : ClusterTest(cluster
             stranger.Error.ShouldContain("create, get, watch certificatesigningrequests");
             stranger.Error.ShouldContain("fairlead-user");
 
-            (await Cluster.KubectlAsync("create", "clusterrolebinding", "user-dave", "--clusterrole=fairlead-user", $"--user={dave.Account}")).ShouldSucceed();
+            await dave.LetEnrolAsync();
             (await dave.JoinAsync()).ShouldFail(4).Error.ShouldContain($"--clusterrole=fairlead-consumer --user={dave.Account}");
 
             (await dave.FairleadAsync("join", "--kubeconfig", dave.Kubeconfig, "--context", "elsewhere")).ShouldFail(3).Error.ShouldContain("It has here");
@@ -152,7 +152,7 @@ public sealed class KubeconfigTests(SharedCluster cluster) : ClusterTest(cluster
         kubectl --kubeconfig {{Cluster.Kubeconfig}} apply -f - <<END
         apiVersion: certificates.k8s.io/v1
         kind: CertificateSigningRequest
-        metadata: { name: {{name}} }
+        metadata: { name: {{name}}, labels: { {{Cluster.OwnLabelYaml}} } }
         spec:
           signerName: {{signer}}
           usages: [ {{usage}} ]

@@ -19,7 +19,7 @@ public sealed class PodStreamTests(SharedCluster shared) : ClusterTest(shared)
         Need(ClusterFeature.Python);
         await using var access = await AdminAccess.OpenAsync(Cluster);
         using var client = new KubernetesClient(KubeConfig.Load(access.Kubeconfig));
-        (await Cluster.KubectlAsync("create", "namespace", Namespace)).ShouldSucceed();
+        await Cluster.CreateNamespaceAsync(Namespace);
         try
         {
             await Cluster.ApplyAsync($$"""
@@ -30,7 +30,7 @@ public sealed class PodStreamTests(SharedCluster shared) : ClusterTest(shared)
                   terminationGracePeriodSeconds: 0
                   containers: [ { name: shell, image: "{{Cluster.PythonImage}}", command: [ sleep, infinity ] } ]
                 """);
-            (await Cluster.KubectlAsync("wait", "-n", Namespace, "--for=condition=Ready", $"pod/{Pod}", "--timeout=60s")).ShouldSucceed();
+            (await Cluster.KubectlAsync("wait", "-n", Namespace, "--for=condition=Ready", $"pod/{Pod}", "--timeout=180s")).ShouldSucceed();
 
             await using (var speaking = await client.ExecAsync(Namespace, Pod, new ExecOptions(["sh", "-c", "echo out; echo err >&2; exit 3"]), Limit.Token))
             {
@@ -55,7 +55,7 @@ public sealed class PodStreamTests(SharedCluster shared) : ClusterTest(shared)
         }
         finally
         {
-            (await Cluster.KubectlAsync("delete", "namespace", Namespace)).ShouldSucceed();
+            await Cluster.RemoveNamespaceAsync(Namespace);
         }
     }
 
