@@ -1,3 +1,4 @@
+using System.Net;
 using Shop;
 using Shop.Catalog;
 using Shop.Frontend;
@@ -26,7 +27,11 @@ switch (args)
     case ["echo"]:
         await Signals.RunUntilStoppedAsync(EchoRole.RunAsync);
         return 0;
+    case ["peer", .. var addresses]:
+        IPAddress[] listen = addresses.Length == 0 ? [IPAddress.Any] : [.. addresses.Select(IPAddress.Parse)];
+        await Signals.RunUntilStoppedAsync(stopped => PeerRole.RunAsync(listen, stopped));
+        return 0;
     default:
-        Console.Error.WriteLine("usage: fairlead-shop frontend | catalog | orders | stock | quotes FILE | echo");
+        Console.Error.WriteLine("usage: fairlead-shop frontend | catalog | orders | stock | quotes FILE | echo | peer [ADDRESS...]");
         return 2;
 }

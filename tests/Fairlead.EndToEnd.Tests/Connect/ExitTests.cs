@@ -9,28 +9,11 @@ namespace Fairlead.EndToEnd.Tests.Connect;
 /// <summary>Flows that leave from a pod of a workload (<c>--proxy-via</c>): what only that pod reaches is reached.</summary>
 public sealed class ExitTests(SharedCluster shared) : ClusterTest(shared)
 {
-    /// <summary>Answers each connection and datagram on the pod's loopback, of both families, with the pod's name.</summary>
-    private const string Inner = """
-        import os, socket, threading
-        name = os.uname().nodename.encode()
-        def datagrams(family, address):
-            server = socket.socket(family, socket.SOCK_DGRAM); server.bind((address, 9101))
-            while True: server.sendto(name, server.recvfrom(65536)[1])
-        def connections(family, address):
-            server = socket.create_server((address, 9100), family=family)
-            while True:
-                connection = server.accept()[0]; connection.sendall(name); connection.close()
-        for serve in (datagrams, connections):
-            for where in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
-                threading.Thread(target=serve, args=where).start()
-        """;
-
     [Fact]
     public async Task Exit_reaches_the_loopback_of_a_pod_and_moves_to_another_when_that_goes()
     {
-        Need(ClusterFeature.Python);
         await Cluster.ApplyAsync(Deployment("inner"));
-        (await Cluster.KubectlAsync("rollout", "status", "-n", "shop", "deploy/inner", "--timeout=60s")).ShouldSucceed();
+        await Cluster.AwaitRolloutAsync("shop", "deploy/inner");
         await Cluster.ApplyAsync(Grant("probe-exit", "inner"));
         await using var probe = await GatewayProbe.JoinAsync(Cluster, "probe-exit", "shop");
         var via = "";
@@ -48,8 +31,8 @@ public sealed class ExitTests(SharedCluster shared) : ClusterTest(shared)
         });
         via.ShouldBe("shop/deployment/inner");
         var first = await PodAsync("inner");
-        (await probe.TalkAsync("127.0.0.1", 9100, "", via)).ShouldBe((first, FlowFailure.None));
-        (await probe.SendAsync(TransportProtocol.Udp, "127.0.0.1", 9101, [1], via)).Answer.ShouldBe(System.Text.Encoding.ASCII.GetBytes(first));
+        (await probe.TalkAsync("127.0.0.1", Lab.Port, "name\n", via)).ShouldBe((first, FlowFailure.None));
+        (await probe.SendAsync(TransportProtocol.Udp, "127.0.0.1", Lab.DatagramPort, [1, 2], via)).Answer.ShouldBe([1, 2]);
 
         // Refused there is refused here; what the subject may not reach otherwise it may not reach this way.
         (await probe.TalkAsync("127.0.0.1", 9102, "", via)).Failure.ShouldBe(FlowFailure.ConnectionRefused);
@@ -62,17 +45,16 @@ public sealed class ExitTests(SharedCluster shared) : ClusterTest(shared)
         (await Cluster.KubectlAsync("get", "pod", "-n", "shop", first, "-o", "jsonpath={.spec.ephemeralContainers[0].securityContext.capabilities}")).Text.ShouldBe("""{"drop":["ALL"]}""");
 
         (await Cluster.KubectlAsync("delete", "pod", "-n", "shop", first)).ShouldSucceed();
-        (await Cluster.KubectlAsync("rollout", "status", "-n", "shop", "deploy/inner", "--timeout=60s")).ShouldSucceed();
-        await Shell.EventuallyAsync("another pod is the exit", async () => (await probe.TalkAsync("127.0.0.1", 9100, "", via)).Answer is { } name && name != first);
+        await Cluster.AwaitRolloutAsync("shop", "deploy/inner");
+        await Shell.EventuallyAsync("another pod is the exit", async () => (await probe.TalkAsync("127.0.0.1", Lab.Port, "name\n", via)).Answer is { } name && name != first);
         (await Cluster.KubectlAsync("delete", "deployment/inner", "-n", "shop", "--wait=false")).ShouldSucceed();
     }
 
     [Fact]
     public async Task Connected_laptop_reaches_the_loopback_of_a_pod_by_an_address_that_stands_for_it()
     {
-        Need(ClusterFeature.Python);
         await Cluster.ApplyAsync(Deployment("cellar"));
-        (await Cluster.KubectlAsync("rollout", "status", "-n", "shop", "deploy/cellar", "--timeout=60s")).ShouldSucceed();
+        await Cluster.AwaitRolloutAsync("shop", "deploy/cellar");
         var laptop = await NewMemberAsync();
         await Cluster.ApplyAsync(Grant(laptop.User, "cellar"));
         await Shell.EventuallyAsync("the grant counts", async () =>
@@ -83,8 +65,8 @@ public sealed class ExitTests(SharedCluster shared) : ClusterTest(shared)
             var entry = System.Text.Json.JsonDocument.Parse((await laptop.FairleadAsync("plan", "-o", "json")).Text).RootElement.GetProperty("entries").EnumerateArray()
                 .Single(e => e.GetProperty("prefix").GetString() == loopback);
             var address = entry.GetProperty("as").GetString()!.Split('/')[0];
-            (await laptop.Host.ShellAsync($"cat < /dev/tcp/{address}/9100")).Text.ShouldBe(pod);
-            (await laptop.Host.ShellAsync($"exec 3<>/dev/udp/{address}/9101; echo please >&3; timeout 10 dd bs=600 count=1 status=none <&3")).Text.ShouldBe(pod);
+            (await laptop.Host.ShellAsync($"exec 3<>/dev/tcp/{address}/{Lab.Port}; echo name >&3; timeout 10 cat <&3")).Text.ShouldBe(pod);
+            (await laptop.Host.ShellAsync($"exec 3<>/dev/udp/{address}/{Lab.DatagramPort}; echo please >&3; timeout 10 dd bs=600 count=1 status=none <&3")).Text.ShouldBe("please");
             (await laptop.Host.ShellAsync($"exec 3<>/dev/tcp/{address}/9102")).Error.ShouldContain("refused", Case.Insensitive);
         }
 
@@ -129,6 +111,7 @@ public sealed class ExitTests(SharedCluster shared) : ClusterTest(shared)
         spec: { subjects: ["invite:{{user}}"], rules: [ { namespaces: [shop], services: ["{{workload}}"], verbs: [attach] } ] }
         """;
 
+    /// <summary>Its pods answer on their loopback, of both families, and nowhere else.</summary>
     private string Deployment(string name) => $$"""
         apiVersion: apps/v1
         kind: Deployment
@@ -140,8 +123,6 @@ public sealed class ExitTests(SharedCluster shared) : ClusterTest(shared)
             spec:
               terminationGracePeriodSeconds: 1
               containers:
-              - name: inner
-                image: "{{Cluster.PythonImage}}"
-                command: [python3, -c, {{System.Text.Json.JsonSerializer.Serialize(Inner)}}]
+              - { name: inner, {{Cluster.ShopContainer("peer", "127.0.0.1", "::1")}} }
         """;
 }

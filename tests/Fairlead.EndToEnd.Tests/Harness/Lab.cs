@@ -23,7 +23,7 @@ public enum Way
 /// <param name="Sha256">Lower-case hexadecimal, once it is over.</param>
 public sealed record FarReport(string State, long Bytes, string Sha256);
 
-/// <summary>A namespace with a peer that does what a test says (<c>lab.py</c>), and one laptop for each carrier that consumes it and the shop.</summary>
+/// <summary>A namespace with a peer that does what a test says (the shop's <c>PeerRole</c>), and one laptop for each carrier that consumes it and the shop.</summary>
 public sealed class Lab(SharedCluster shared) : IAsyncLifetime
 {
     public const string Namespace = "lab";
@@ -39,13 +39,7 @@ public sealed class Lab(SharedCluster shared) : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         Cluster = await shared.GetAsync();
-        if (Cluster.WhyWithout(ClusterFeature.Python) is not null)
-        {
-            return;
-        }
-
-        (await Cluster.KubectlAsync("create", "namespace", Namespace)).ShouldSucceed();
-        (await Cluster.KubectlAsync("create", "configmap", "lab", "-n", Namespace, $"--from-file={Path.Combine(AppContext.BaseDirectory, "Harness", "lab.py")}")).ShouldSucceed();
+        await Cluster.CreateNamespaceAsync(Namespace);
         await Cluster.ApplyAsync($$"""
             apiVersion: apps/v1
             kind: Deployment
@@ -57,12 +51,7 @@ public sealed class Lab(SharedCluster shared) : IAsyncLifetime
                 spec:
                   terminationGracePeriodSeconds: 1
                   containers:
-                  - name: peer
-                    image: "{{Cluster.PythonImage}}"
-                    command: [python3, /lab/lab.py]
-                    readinessProbe: { tcpSocket: { port: {{Port}} }, periodSeconds: 1 }
-                    volumeMounts: [ { name: lab, mountPath: /lab } ]
-                  volumes: [ { name: lab, configMap: { name: lab } } ]
+                  - { name: peer, {{Cluster.ShopContainer("peer")}}, readinessProbe: { tcpSocket: { port: {{Port}} }, periodSeconds: 1 } }
             ---
             apiVersion: v1
             kind: Service
@@ -73,7 +62,7 @@ public sealed class Lab(SharedCluster shared) : IAsyncLifetime
               - { name: tcp, port: {{Port}} }
               - { name: udp, port: {{DatagramPort}}, protocol: UDP }
             """);
-        (await Cluster.KubectlAsync("rollout", "status", "-n", Namespace, "deploy/peer", "--timeout=30s")).ShouldSucceed();
+        await Cluster.AwaitRolloutAsync(Namespace, "deploy/peer");
     }
 
     /// <summary>Tests of the collection run one after the other, so that none waits for another's laptop.</summary>
@@ -148,7 +137,7 @@ public sealed class Lab(SharedCluster shared) : IAsyncLifetime
             await _user.RemoveAsync();
         }
 
-        (await Cluster.KubectlAsync("delete", "namespace", Namespace, "--ignore-not-found")).ShouldSucceed();
+        await Cluster.RemoveNamespaceAsync(Namespace);
     }
 }
 
@@ -160,15 +149,9 @@ public sealed class LabCollection : ICollectionFixture<Lab>
 
 /// <summary>A test in the lab; when it fails, the logs are printed.</summary>
 [Collection(LabCollection.Name)]
-public abstract class LabTest(Lab lab) : IAsyncLifetime
+public abstract class LabTest(Lab lab) : IAsyncDisposable
 {
     protected Lab Lab { get; } = lab;
-
-    public ValueTask InitializeAsync()
-    {
-        Need(ClusterFeature.Python);
-        return ValueTask.CompletedTask;
-    }
 
     /// <inheritdoc cref="Needs.Need"/>
     protected void Need(ClusterFeature feature) => Needs.Need(Lab.Cluster, feature);
