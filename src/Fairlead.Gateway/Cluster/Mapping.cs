@@ -69,7 +69,8 @@ internal static class Mapping
             Addresses(addresses.Where(a => a.Type != "ExternalIP").Select(a => a.Address)),
             Addresses(addresses.Where(a => a.Type == "ExternalIP").Select(a => a.Address)),
             [.. ranges.Distinct().Select(r => IPNetwork.TryParse(r, out var range) ? range : (IPNetwork?)null).OfType<IPNetwork>()],
-            node.Status?.DaemonEndpoints?.KubeletEndpoint?.Port ?? DefaultKubeletPort);
+            node.Status?.DaemonEndpoints?.KubeletEndpoint?.Port ?? DefaultKubeletPort,
+            node.Status?.Conditions.All(c => c.Type != "Ready" || c.Status == "True") != false);
     }
 
     private static Endpoint Map(Kubernetes.Models.Endpoint endpoint, IPAddress address)

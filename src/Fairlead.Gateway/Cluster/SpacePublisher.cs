@@ -134,7 +134,7 @@ internal static class Reach
     private const string ApiPort = "api";
     private const string DataPort = "data";
 
-    /// <summary>The load balancer if there is one; otherwise the node ports, on external addresses before internal ones.</summary>
+    /// <summary>The load balancer if there is one; otherwise the node ports, on external addresses before internal ones, and of nodes that are off last: laptops try them in this order.</summary>
     public static IEnumerable<GatewayEndpoint> Find(Service? service, IEnumerable<NodeView> nodes)
     {
         if (service?.Spec.Ports.FirstOrDefault(p => p.Name == ApiPort) is not { } api)
@@ -149,10 +149,10 @@ internal static class Reach
             return balancers.Select(host => new GatewayEndpoint(host, api.Port, data?.Port ?? 0));
         }
 
-        var ordered = nodes.OrderBy(n => n.Name, StringComparer.Ordinal).ToList();
+        var ordered = nodes.OrderBy(n => n.Name, StringComparer.Ordinal).ToLookup(n => n.Ready);
         return api.NodePort is not { } nodePort || nodePort == 0
             ? []
-            : ordered.SelectMany(n => n.ExternalAddresses).Concat(ordered.SelectMany(n => n.Addresses)).Distinct()
+            : new[] { ordered[true], ordered[false] }.SelectMany(some => some.SelectMany(n => n.ExternalAddresses).Concat(some.SelectMany(n => n.Addresses))).Distinct()
                 .Select(a => new GatewayEndpoint(a.ToString(), nodePort, data?.NodePort ?? 0));
     }
 }

@@ -36,4 +36,6 @@ internal sealed record PodView(ObjectKey Key, IReadOnlyList<IPAddress> Addresses
 
 /// <param name="PodRanges">Whence the node gives its pods their addresses.</param>
 /// <param name="KubeletPort">Where the kubelet listens on every address of the node.</param>
-internal sealed record NodeView(string Name, IReadOnlyList<IPAddress> Addresses, IReadOnlyList<IPAddress> ExternalAddresses, IReadOnlyList<IPNetwork> PodRanges, int KubeletPort);
+/// <param name="Ready">Nothing says that it is off or out of order.</param>
+internal sealed record NodeView(
+    string Name, IReadOnlyList<IPAddress> Addresses, IReadOnlyList<IPAddress> ExternalAddresses, IReadOnlyList<IPNetwork> PodRanges, int KubeletPort, bool Ready = true);

@@ -67,6 +67,7 @@ public sealed class GatewayOptionsTests
         };
         NodeView[] nodes = [new("b", [System.Net.IPAddress.Parse("10.0.0.2")], [], [], 10250), new("a", [System.Net.IPAddress.Parse("10.0.0.1")], [System.Net.IPAddress.Parse("203.0.113.1")], [], 10250)];
         Reach.Find(service, nodes).ShouldBe([new("203.0.113.1", 30443, 30444), new("10.0.0.1", 30443, 30444), new("10.0.0.2", 30443, 30444)]);
+        Reach.Find(service, [nodes[0], nodes[1] with { Ready = false }]).Select(e => e.Host).ShouldBe(["10.0.0.2", "203.0.113.1", "10.0.0.1"], "a node that is off comes last");
         service.Status = new() { LoadBalancer = new() { Ingress = [new() { Hostname = "lb.example.com" }] } };
         Reach.Find(service, nodes).ShouldBe([new("lb.example.com", 8443, 8444)]);
         Reach.Find(null, nodes).ShouldBeEmpty();
