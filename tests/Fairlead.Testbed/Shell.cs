@@ -99,7 +99,7 @@ public static class Shell
     {
         var clock = Stopwatch.StartNew();
         Exception? last = null;
-        while (clock.Elapsed < (limit ?? TimeSpan.FromSeconds(20)))
+        while (clock.Elapsed < (limit ?? TimeSpan.FromSeconds(30)))
         {
             try
             {
@@ -118,6 +118,6 @@ public static class Shell
             await Task.Delay(50);
         }
 
-        throw new TimeoutException($"{what}: not within {(limit ?? TimeSpan.FromSeconds(20)).TotalSeconds} s" + (last is null ? "" : $" (last: {last.Message})"), last);
+        throw new TimeoutException($"{what}: not within {(limit ?? TimeSpan.FromSeconds(30)).TotalSeconds} s" + (last is null ? "" : $" (last: {last.Message})"), last);
     }
 }

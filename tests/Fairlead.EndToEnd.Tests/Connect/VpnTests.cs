@@ -110,7 +110,7 @@ public sealed class VpnTests(SharedCluster cluster) : ConnectTest(cluster)
         // A flow that does not move lives on.
         using var session = laptop.Host.Start("socat", "STDIO", $"TCP:{await VirtualAsync(laptop, Services, await ServiceAddressAsync("echo"))}:7");
         await session.StandardInput.WriteLineAsync("before");
-        (await session.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(10))).ShouldBe("before");
+        (await session.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(30))).ShouldBe("before");
 
         // A second one, with some of the pods.
         await second.RouteAsync($"{part}");
@@ -122,7 +122,7 @@ public sealed class VpnTests(SharedCluster cluster) : ConnectTest(cluster)
         await laptop.Host.RunAsync("ip", "link", "del", "tun1").ShouldSucceedAsync();
         await ShouldPlanAsync(laptop, Virtual, Routed);
         await session.StandardInput.WriteLineAsync("after");
-        (await session.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(10))).ShouldBe("after");
+        (await session.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(30))).ShouldBe("after");
         session.StandardInput.Close();
 
         await vpn.ShouldHaveLostNothingAsync();

@@ -58,17 +58,17 @@ public sealed class AccessTests(SharedCluster cluster) : ClusterTest(cluster)
     }
 
     [Fact]
-    public async Task Revocation_ends_live_flows_within_a_second()
+    public async Task Revocation_ends_live_flows_at_once()
     {
         var laptop = await NewMemberAsync();
         await laptop.ConsumeAsync("shop/echo");
         using var held = laptop.Host.Start("bash", "-c", "exec 3<>/dev/tcp/echo.shop/7; echo open >&3; cat <&3; echo closed");
-        (await held.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(10))).ShouldBe("open");
+        (await held.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(30))).ShouldBe("open");
 
         (await Cluster.FairleadAsync(["space", "revoke", laptop.User, "--kubeconfig", Cluster.Kubeconfig])).ShouldSucceed();
         var clock = Stopwatch.StartNew();
-        (await held.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(5))).ShouldBe("closed");
-        clock.Elapsed.ShouldBeLessThan(TimeSpan.FromSeconds(2));
+        (await held.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(30))).ShouldBe("closed");
+        clock.Elapsed.ShouldBeLessThan(TimeSpan.FromSeconds(5), "it is told, not noticed by the next heartbeat");
 
         (await laptop.Host.ShellAsync("exec 3<>/dev/tcp/echo.shop/7; echo again >&3; timeout 5 head -n 1 <&3")).Output.ShouldNotContain("again");
         await Shell.EventuallyAsync("status tells why", async () => (await laptop.FairleadAsync("status")).Output.Contains("revoked", StringComparison.OrdinalIgnoreCase));

@@ -67,7 +67,7 @@ public sealed class CaptureFallbackTests(SharedCluster cluster) : ClusterTest(cl
         (await laptop.CurlAsync("http://localhost/")).Text.ShouldContain("Directory listing");
 
         (await laptop.Host.RunAsync("kill", holder)).ShouldSucceed();
-        await local.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(10));
+        await local.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(30));
         await laptop.ConsumeAsync("shop/*");
         (await laptop.CurlAsync("http://frontend.shop/healthz")).Text.ShouldBe("ok");
     }

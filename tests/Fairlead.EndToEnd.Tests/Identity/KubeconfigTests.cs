@@ -24,7 +24,7 @@ public sealed class KubeconfigTests(SharedCluster cluster) : ClusterTest(cluster
             await Shell.EventuallyAsync("the right to attach is told", async () => (await bob.FairleadAsync("space", "show")).Text.Contains("May attach           shop\n"));
 
             using var held = laptop.Host.Start("bash", "-c", "exec 3<>/dev/tcp/echo.shop/7; echo open; cat <&3; echo closed");
-            (await held.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(10))).ShouldBe("open");
+            (await held.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(30))).ShouldBe("open");
             await bob.ForbidConsumingAsync("shop");
             var clock = Stopwatch.StartNew();
             (await held.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(40))).ShouldBe("closed");
@@ -53,12 +53,12 @@ public sealed class KubeconfigTests(SharedCluster cluster) : ClusterTest(cluster
             (await carol.FairleadAsync("services", "list", "-o", "json")).Text.ShouldSatisfyAllConditions(s => s.ShouldContain("echo"), s => s.ShouldNotContain("frontend"));
             (await carol.FairleadAsync("consume", "shop/*")).ShouldSucceed();
             using var held = laptop.Host.Start("bash", "-c", "exec 3<>/dev/tcp/echo.shop/7; echo open; cat <&3; echo closed");
-            (await held.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(10))).ShouldBe("open");
+            (await held.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(30))).ShouldBe("open");
 
             (await Cluster.FairleadAsync(["space", "revoke", carol.Subject, "--kubeconfig", Cluster.Kubeconfig])).ShouldSucceed();
             var clock = Stopwatch.StartNew();
-            (await held.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(10))).ShouldBe("closed");
-            clock.Elapsed.ShouldBeLessThan(TimeSpan.FromSeconds(2));
+            (await held.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(30))).ShouldBe("closed");
+            clock.Elapsed.ShouldBeLessThan(TimeSpan.FromSeconds(5), "it is told, not noticed by the next heartbeat");
 
             (await carol.JoinAsync()).ShouldFail(4).Error.ShouldContain("was revoked");
             (await Cluster.FairleadAsync(["space", "revoke", "--undo", carol.Subject, "--kubeconfig", Cluster.Kubeconfig])).ShouldSucceed();
