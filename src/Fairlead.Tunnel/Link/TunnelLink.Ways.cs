@@ -16,6 +16,9 @@ public sealed partial class TunnelLink
     /// <summary>Of the head start, which doubles with each round in which no way answered: then haste only makes more work for a gateway that is busy already.</summary>
     private static readonly TimeSpan LongestHeadStart = TimeSpan.FromSeconds(1);
 
+    /// <summary>Of a way that is looked at, before the next one.</summary>
+    private static readonly TimeSpan LookHeadStart = TimeSpan.FromSeconds(1);
+
     private volatile bool _lookNow;
 
     private IEnumerable<ICarrier> MakeCarriers(GatewayEndpoint endpoint)
@@ -40,7 +43,7 @@ public sealed partial class TunnelLink
         (ICarrier Carrier, TimeSpan Trip)? found;
         try
         {
-            (found, problem) = await RaceAsync(_carriers.Current, HeadStartAfter(_lookNow ? 0 : backoff.Failures, _options.HeadStart));
+            (found, problem) = await RaceAsync(_carriers.Current, HeadStartAfter(_lookNow ? 0 : backoff.Failures, _options.HeadStart), _stop.Token);
         }
         finally
         {
@@ -57,46 +60,53 @@ public sealed partial class TunnelLink
     }
 
     /// <summary>Starts the ways in order, the next one when the last has failed or had its head start; the first to answer wins, the others are given up.</summary>
-    private async Task<((ICarrier Carrier, TimeSpan Trip)? Found, CarrierException Problem)> RaceAsync(IReadOnlyList<ICarrier> carriers, TimeSpan headStart)
+    private async Task<((ICarrier Carrier, TimeSpan Trip)? Found, CarrierException Problem)> RaceAsync(
+        IReadOnlyList<ICarrier> carriers, TimeSpan headStart, CancellationToken cancellationToken)
     {
         var problem = new CarrierException(new ErrorInfo(ErrorCategory.NotConnected, "no-endpoint", "The space has no endpoint to connect to", null, "Join again with a new token."), refused: true);
-        using var enough = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
+        using var enough = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var running = new List<Task<Attempt>>();
         var first = true;
         var next = 0;
         Attempt? won = null;
-        while (won is null && (next < carriers.Count || running.Count > 0))
+        try
         {
-            if (next < carriers.Count)
+            while (won is null && (next < carriers.Count || running.Count > 0))
             {
-                running.Add(AttemptAsync(carriers[next++], _options.ConnectTimeout, enough.Token));
-            }
-
-            // With a way still to start, waiting ends with its head start.
-            using var waiting = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
-            var over = Task.Delay(next < carriers.Count ? headStart : Timeout.InfiniteTimeSpan, _time, waiting.Token);
-            await Task.WhenAny([.. running, over]);
-            await waiting.CancelAsync();
-            _stop.Token.ThrowIfCancellationRequested();
-            foreach (var done in running.Where(r => r.IsCompleted).ToArray())
-            {
-                running.Remove(done);
-                var attempt = await done;
-                if (attempt.Problem is null)
+                if (next < carriers.Count)
                 {
-                    won ??= attempt;
+                    running.Add(AttemptAsync(carriers[next++], _options.ConnectTimeout, enough.Token));
                 }
-                else if (first || (attempt.Problem.Refused && !problem.Refused))
+
+                // With a way still to start, waiting ends with its head start.
+                using var waiting = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+                var over = Task.Delay(next < carriers.Count ? headStart : Timeout.InfiniteTimeSpan, _time, waiting.Token);
+                await Task.WhenAny([.. running, over]);
+                await waiting.CancelAsync();
+                cancellationToken.ThrowIfCancellationRequested();
+                foreach (var done in running.Where(r => r.IsCompleted).ToArray())
                 {
-                    // A refusal says more than a port that is closed.
-                    problem = attempt.Problem;
-                    first = false;
+                    running.Remove(done);
+                    var attempt = await done;
+                    if (attempt.Problem is null)
+                    {
+                        won ??= attempt;
+                    }
+                    else if (first || (attempt.Problem.Refused && !problem.Refused))
+                    {
+                        // A refusal says more than a port that is closed.
+                        problem = attempt.Problem;
+                        first = false;
+                    }
                 }
             }
         }
+        finally
+        {
+            await enough.CancelAsync();
+            await Task.WhenAll(running);
+        }
 
-        await enough.CancelAsync();
-        await Task.WhenAll(running);
         return (won is { } winner ? (winner.Carrier, winner.Trip) : null, problem);
     }
 
@@ -135,7 +145,7 @@ public sealed partial class TunnelLink
         var heard = _time.GetTimestamp();
         var lookInterval = FirstLook;
         var looked = heard;
-        Task<Attempt?>? looking = null;
+        Task<(ICarrier Carrier, TimeSpan Trip)?>? looking = null;
         using var gone = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
         try
         {
@@ -195,22 +205,27 @@ public sealed partial class TunnelLink
         }
     }
 
-    /// <summary>One after the other: there is a link, and no hurry.</summary>
+    /// <summary>
+    /// There is a link, and no hurry; but a cluster has an endpoint for each node, and where all are shut, one after the other would take minutes in which one
+    /// that opens is not seen.
+    /// </summary>
     /// <returns>Null when none of them answers.</returns>
-    private async Task<Attempt?> LookAsync(IReadOnlyList<ICarrier> better, CancellationToken cancellationToken)
+    private async Task<(ICarrier Carrier, TimeSpan Trip)?> LookAsync(IReadOnlyList<ICarrier> better, CancellationToken cancellationToken)
     {
-        foreach (var carrier in better)
+        try
         {
-            var attempt = await AttemptAsync(carrier, _options.ConnectTimeout, cancellationToken);
-            if (attempt.Problem is null)
+            var (found, problem) = await RaceAsync(better, LookHeadStart, cancellationToken);
+            if (found is null)
             {
-                return attempt;
+                LogPingFailed(problem.Message);
             }
 
-            LogPingFailed(attempt.Problem.Message);
+            return found;
         }
-
-        return null;
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            return null;
+        }
     }
 
     private void Use(ICarrier carrier, TimeSpan trip)

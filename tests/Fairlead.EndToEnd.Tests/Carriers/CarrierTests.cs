@@ -29,8 +29,9 @@ public sealed class CarrierTests(SharedCluster cluster) : ClusterTest(cluster)
                 (await laptop.CurlAsync("http://frontend.shop/")).ShouldSucceed();
             }
 
+            // Once it has tried them all: two of each node.
             await Shell.EventuallyAsync("it says why", async () => (await erin.FairleadAsync("space", "show")).Text is var text
-                && text.Contains("30444 does not answer", StringComparison.Ordinal) && text.Contains("port-forward through https://", StringComparison.Ordinal));
+                && text.Contains("30444 does not answer", StringComparison.Ordinal) && text.Contains("port-forward through https://", StringComparison.Ordinal), TimeSpan.FromSeconds(60));
 
             // Its companion is killed: any command that asks the daemon starts it again.
             (await laptop.Host.ShellAsync("for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline 2>/dev/null | grep -q '[f]airlead companion' && kill -9 ${p#/proc/}; done; true")).ShouldSucceed();

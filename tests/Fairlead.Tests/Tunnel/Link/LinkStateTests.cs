@@ -23,12 +23,7 @@ public sealed class LinkStateTests : IAsyncLifetime
 
     public ValueTask InitializeAsync()
     {
-        _link = new TunnelLink(
-            new TunnelLinkOptions { Endpoints = [First, Second], Tls = _space.Tls, OpenTimeout = TimeSpan.FromSeconds(15) },
-            NullLogger<TunnelLink>.Instance,
-            _time,
-            endpoint => [Carrier($"direct {endpoint.Host}"), Carrier($"websocket {endpoint.Host}")]);
-        _link.Changed += status => _states.Add(status.State);
+        _link = NewLink(TimeSpan.FromSeconds(5));
         return default;
     }
 
@@ -111,6 +106,21 @@ public sealed class LinkStateTests : IAsyncLifetime
         await AdvanceUntilAsync(() => _link.Status.Carrier == "direct");
         _link.Status.Gateway.ShouldBe("direct second");
         _states.ShouldAllBe(s => s == LinkState.Connected);
+    }
+
+    [Fact]
+    public async Task Silent_way_does_not_keep_the_next_one_from_being_looked_at()
+    {
+        await _link.DisposeAsync();
+        _link = NewLink(TimeSpan.FromHours(1));
+        _carriers["direct first"].Answer = Answer.Broken;
+        _carriers["direct second"].Answer = Answer.Broken;
+        await ConnectAsync();
+        _link.Status.Carrier.ShouldBe("websocket");
+
+        _carriers["direct first"].Answer = Answer.Silence;
+        _carriers["direct second"].Answer = Answer.Pong;
+        await AdvanceUntilAsync(() => _link.Status.Gateway == "direct second");
     }
 
     [Fact]
@@ -232,6 +242,17 @@ public sealed class LinkStateTests : IAsyncLifetime
         Enumerable.Range(0, 8).Select(_ => backoff.Next().TotalMilliseconds).ShouldBe([250, 500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
         backoff.Reset();
         backoff.Next().TotalMilliseconds.ShouldBe(250);
+    }
+
+    private TunnelLink NewLink(TimeSpan connectTimeout)
+    {
+        var link = new TunnelLink(
+            new TunnelLinkOptions { Endpoints = [First, Second], Tls = _space.Tls, OpenTimeout = TimeSpan.FromSeconds(15), ConnectTimeout = connectTimeout },
+            NullLogger<TunnelLink>.Instance,
+            _time,
+            endpoint => [Carrier($"direct {endpoint.Host}"), Carrier($"websocket {endpoint.Host}")]);
+        link.Changed += status => _states.Add(status.State);
+        return link;
     }
 
     private async Task ConnectAsync()
