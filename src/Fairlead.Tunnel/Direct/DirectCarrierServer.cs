@@ -302,7 +302,7 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
                     ServerCertificateContext = options.Certificate(),
                     ClientCertificateRequired = true,
                     ApplicationProtocols = socket is null ? [MuxConnection.Protocol] : [.. options.ServeExit is null ? [] : new[] { ExitProtocol.Alpn }, .. OfLaptops],
-                    CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
+                    CertificateChainPolicy = TunnelTls.UnjudgedPolicy(),
                     // Only that there is one: who it is, is judged below, where a denial can be told to the client.
                     RemoteCertificateValidationCallback = static (_, certificate, _, _) => certificate is not null,
                 },

@@ -79,6 +79,12 @@ internal sealed class MuxReader(SslStream tls, RecordStream records, IMuxFrames 
                 ArrayPool<byte>.Shared.Return(buffer);
                 buffer = next;
             }
+
+            if (size > SmallestBuffer)
+            {
+                // There is much, and perhaps always more: the event thread, which this may be, has other connections to serve.
+                await Task.Yield();
+            }
         }
     }
 

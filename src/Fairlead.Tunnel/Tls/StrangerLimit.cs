@@ -12,8 +12,8 @@ namespace Fairlead.Tunnel.Tls;
 /// </summary>
 public sealed class StrangerLimit(int limit, TimeProvider time, Random? random = null)
 {
-    /// <summary>Who means well is through by then, unless everything is slow; who isn't may have to begin again.</summary>
-    internal static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+    /// <summary>Who means well is through by then, or has given up: a laptop's own patience is no longer.</summary>
+    internal static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
     private readonly Lock gate = new();
     private readonly Random random = random ?? Random.Shared;

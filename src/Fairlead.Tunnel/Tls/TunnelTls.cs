@@ -52,6 +52,17 @@ public sealed class TunnelTls(string spaceUid, X509Certificate2 authority, Func<
         return policy;
     }
 
+    /// <summary>
+    /// For a chain that nobody looks at. Without one .NET puts every root of the machine into a store of its own at each handshake, which takes longer than
+    /// the handshake, and downloads what a certificate points to.
+    /// </summary>
+    internal static X509ChainPolicy UnjudgedPolicy() => new()
+    {
+        TrustMode = X509ChainTrustMode.CustomRootTrust,
+        RevocationMode = X509RevocationMode.NoCheck,
+        DisableCertificateDownloads = true,
+    };
+
     private SslStreamCertificateContext ContextOf(X509Certificate2 own)
     {
         var known = Volatile.Read(ref _context);

@@ -28,7 +28,7 @@ internal sealed class WebSocketDialer(GatewayDialer dialer)
             // The outer TLS is an ingress's, a proxy's or the gateway's, with any name and any CA: nothing is trusted on account of it. Identity
             // is proven both ways by the TLS inside, and nothing but that TLS is ever sent.
 #pragma warning disable CA5359
-            SslOptions = new SslClientAuthenticationOptions { RemoteCertificateValidationCallback = static (_, _, _, _) => true },
+            SslOptions = new SslClientAuthenticationOptions { CertificateChainPolicy = TunnelTls.UnjudgedPolicy(), RemoteCertificateValidationCallback = static (_, _, _, _) => true },
 #pragma warning restore CA5359
         };
         using var invoker = new HttpMessageInvoker(handler, disposeHandler: false);
