@@ -12,6 +12,7 @@ internal sealed class HttpLane : ILane
     private readonly LaneLoad _load = new();
     private readonly CancellationTokenSource _lost = new();
     private SslStream? _connection;
+    private int _requests;
     private volatile bool _retired;
 
     private HttpLane(MeteredStream transport, SslStream connection, TunnelTls tls)
@@ -26,7 +27,8 @@ internal sealed class HttpLane : ILane
 
     public bool IsUsable => !_retired && !_transport.Ended;
 
-    public bool IsIdle => _transport.Ended || _http.Flows == 0;
+    /// <summary>An answer that has begun doesn't count: the catalog's has no end, and whoever reads it asks again.</summary>
+    public bool IsIdle => _transport.Ended || (_http.Flows == 0 && Volatile.Read(ref _requests) == 0);
 
     public long Received => _transport.Received;
 
@@ -54,12 +56,32 @@ internal sealed class HttpLane : ILane
     public ValueTask<FlowOpening<IDatagramFlow>> OpenDatagramsAsync(FlowTarget target, CancellationToken cancellationToken) =>
         UnlessLostAsync(token => _http.OpenDatagramsAsync(target, token), cancellationToken);
 
-    /// <summary>An answer that is still being read when the lane is lost breaks off then.</summary>
+    /// <summary>When the lane is lost, an answer that is still being read breaks off, and one that has not begun never does.</summary>
+    /// <exception cref="HttpRequestException">The connection broke, or was lost.</exception>
     public async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
-        var response = await _http.SendAsync(request, cancellationToken);
-        _lost.Token.UnsafeRegister(static r => ((HttpResponseMessage)r!).Dispose(), response);
-        return response;
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(_lost.Token, cancellationToken);
+        Interlocked.Increment(ref _requests);
+        try
+        {
+            var response = await _http.SendAsync(request, either.Token);
+            var content = new StreamContent(new BreakableStream(await response.Content.ReadAsStreamAsync(CancellationToken.None), _lost.Token));
+            foreach (var (name, values) in response.Content.Headers)
+            {
+                content.Headers.TryAddWithoutValidation(name, values);
+            }
+
+            response.Content = content;
+            return response;
+        }
+        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new HttpRequestException($"Replica {Replica} was lost before it answered.", e);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _requests);
+        }
     }
 
     public void Retire(bool lost)
@@ -96,4 +118,25 @@ internal sealed class HttpLane : ILane
     /// <summary>The connection, once: it has ended when the handler asks for another.</summary>
     private Task<Stream> Connect(CancellationToken cancellationToken) =>
         Interlocked.Exchange(ref _connection, null) is { } connection ? Task.FromResult<Stream>(connection) : throw new IOException("The connection to the gateway has ended.");
+
+    /// <summary>The body of an answer. It forgets the lane when it is disposed: there may be an answer for each name that is looked up.</summary>
+    private sealed class BreakableStream(Stream body, CancellationToken lost) : DuplexStream
+    {
+        private readonly CancellationTokenRegistration _breaking = lost.UnsafeRegister(static b => ((Stream)b!).Dispose(), body);
+
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => body.ReadAsync(buffer, cancellationToken);
+
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
+        protected override void Dispose(bool disposing)
+        {
+            if (disposing)
+            {
+                _breaking.Dispose();
+                body.Dispose();
+            }
+
+            base.Dispose(disposing);
+        }
+    }
 }

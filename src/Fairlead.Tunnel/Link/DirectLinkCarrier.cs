@@ -42,7 +42,11 @@ internal sealed class DirectLinkCarrier : ICarrier
     public async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) =>
         await (await _api.TakeAsync(cancellationToken)).SendAsync(request, cancellationToken);
 
-    public Task PingAsync(CancellationToken cancellationToken) => _pings.PingAsync(cancellationToken);
+    public Task PingAsync(CancellationToken cancellationToken)
+    {
+        _api.Return();
+        return _pings.PingAsync(cancellationToken);
+    }
 
     public void Expect(IReadOnlyList<string> pods)
     {
@@ -52,11 +56,10 @@ internal sealed class DirectLinkCarrier : ICarrier
 
     public void Warm() => _direct.Warm();
 
-    public Task QuiesceAsync()
+    public void Leave(bool lost)
     {
-        _pings.RetireAll();
-        _api.RetireAll();
-        return Task.CompletedTask;
+        _pings.Leave(lost);
+        _api.Leave(lost);
     }
 
     public ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, EarlyData? early, CancellationToken cancellationToken) =>

@@ -27,6 +27,10 @@ internal interface ICarrier : IFlowOpener, IAsyncDisposable
     /// <summary>Makes spare connections: flows are about to come.</summary>
     void Warm();
 
-    /// <summary>The path is in doubt: nothing idle on it is used again.</summary>
-    Task QuiesceAsync();
+    /// <summary>
+    /// It is not in use any more, or lost the race: nothing new goes by it, and no connection of it is left behind, until it is pinged again. Flows
+    /// that are open go on; their connections are watched, and closed when the last flow on them has ended.
+    /// </summary>
+    /// <param name="lost">The path is silent or broken: what waits for its answer is let go, to ask elsewhere.</param>
+    void Leave(bool lost);
 }

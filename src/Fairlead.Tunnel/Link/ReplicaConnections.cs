@@ -3,28 +3,6 @@ using Microsoft.Extensions.Logging;
 
 namespace Fairlead.Tunnel.Link;
 
-/// <summary>A connection that lasts, to one replica.</summary>
-internal interface IReplicaConnection : IAsyncDisposable
-{
-    /// <summary>Empty where the gateway doesn't say.</summary>
-    string Replica { get; }
-
-    /// <summary>New flows may go by it; false once its end or the replica's was seen.</summary>
-    bool IsUsable { get; }
-
-    /// <summary>Nothing goes by it any more.</summary>
-    bool IsIdle { get; }
-
-    /// <summary>Bytes that came by it: while there are more, it lives, however late the answer to a ping is.</summary>
-    long Received { get; }
-
-    /// <exception cref="CarrierException">The replica does not answer, or goes away.</exception>
-    Task PingAsync(CancellationToken cancellationToken);
-
-    /// <summary>It is not used for anything new; what waits for its answer is let go when it was lost.</summary>
-    void Retire(bool lost);
-}
-
 /// <summary>
 /// Connections to the gateway's replicas: as many as wanted, to two different replicas where there are two. All are pinged; one that stays silent or
 /// drains is retired and replaced. Connections are dialled one at a time.
@@ -34,9 +12,6 @@ internal interface IReplicaConnection : IAsyncDisposable
 internal partial class ReplicaConnections<T>(Func<IReadOnlyList<string>, CancellationToken, Task<T>> dial, int width, ILogger logger, TimeProvider time) : IAsyncDisposable
     where T : class, IReplicaConnection
 {
-    /// <summary>Two heartbeats of the link, and well below its two seconds.</summary>
-    internal static readonly TimeSpan Patience = TimeSpan.FromSeconds(1.2);
-
     /// <summary>Dials that may find no second replica behind a load balancer; half of them do when it chooses at random.</summary>
     private const int MaxProbes = 8;
 
@@ -44,20 +19,18 @@ internal partial class ReplicaConnections<T>(Func<IReadOnlyList<string>, Cancell
     private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
 
-    /// <summary>Flows on a connection that was lost may live if the path comes back: it is given up when nothing came for so long. Then their own end or TCP's limits are due.</summary>
-    private static readonly TimeSpan RetiredLife = TimeSpan.FromSeconds(60);
-
     private readonly Lock _lock = new();
     private readonly SemaphoreSlim _dialing = new(1, 1);
     private readonly CancellationTokenSource _stop = new();
     private readonly List<T> _usable = [];
-    private readonly List<Retired> _retired = [];
+    private readonly RetiredConnections _retired = new(logger, time);
     private readonly Dictionary<T, Task<CarrierException?>> _pings = [];
     private Task _growing = Task.CompletedTask;
     private TimeSpan _pause = FirstPause;
     private long _notBefore;
     private int _expected;
     private int _probes;
+    private bool _left;
 
     public IReadOnlyList<T> Usable
     {
@@ -84,7 +57,7 @@ internal partial class ReplicaConnections<T>(Func<IReadOnlyList<string>, Cancell
     }
 
     /// <summary>One more connection, or one that came while this waited for its turn.</summary>
-    /// <exception cref="CarrierException">None could be had.</exception>
+    /// <exception cref="CarrierException">None could be had, or the link goes another way now.</exception>
     public async Task<T> AddAsync(Func<T, bool> suitable, CancellationToken cancellationToken)
     {
         await _dialing.WaitAsync(cancellationToken);
@@ -95,13 +68,19 @@ internal partial class ReplicaConnections<T>(Func<IReadOnlyList<string>, Cancell
                 return known;
             }
 
-            var made = await DialAsync(cancellationToken);
-            lock (_lock)
+            Sweep();
+            if (!Volatile.Read(ref _left))
             {
-                _usable.Add(made);
+                var made = await DialAsync(cancellationToken);
+                if (TryKeep(made, width: int.MaxValue))
+                {
+                    return made;
+                }
+
+                await made.DisposeAsync();
             }
 
-            return made;
+            throw new CarrierException(LinkProblems.Left, refused: false);
         }
         finally
         {
@@ -109,14 +88,15 @@ internal partial class ReplicaConnections<T>(Func<IReadOnlyList<string>, Cancell
         }
     }
 
-    /// <summary>Pings every connection; returns with the first answer, or when a new connection was made.</summary>
+    /// <summary>Pings every connection; returns with the first answer, or when a new connection was made. What was left is in use again.</summary>
     /// <exception cref="CarrierException">No replica answers.</exception>
     public async Task PingAsync(CancellationToken cancellationToken)
     {
+        Return();
         CarrierException? refusal = null;
         while (true)
         {
-            var pings = Usable.Select(PingOnce).ToList();
+            var pings = Usable.Select(JudgeAsync).ToList();
             if (pings.Count == 0)
             {
                 if (refusal is { Refused: true })
@@ -151,62 +131,55 @@ internal partial class ReplicaConnections<T>(Func<IReadOnlyList<string>, Cancell
     /// </summary>
     public void Keep()
     {
+        Return();
         foreach (var connection in Usable)
         {
-            _ = PingOnce(connection);
+            _ = JudgeAsync(connection);
         }
 
         Maintain();
     }
 
-    /// <param name="lost">It is silent or ended; else it drains, and what is open on it may go on.</param>
-    public void Retire(T connection, bool lost)
+    /// <summary>What was left is in use again; connections are made when they are asked for.</summary>
+    public void Return() => Volatile.Write(ref _left, false);
+
+    /// <summary>The link goes another way: nothing new goes by these connections, and none is made, until they are pinged again or <see cref="Return"/> says so.</summary>
+    /// <param name="lost">Because this one is silent or broken.</param>
+    public void Leave(bool lost)
     {
+        T[] all;
         lock (_lock)
         {
-            if (!_usable.Remove(connection))
-            {
-                return;
-            }
-
-            _retired.Add(new Retired(connection, time));
-            _probes = 0;
-            _notBefore = 0;
+            _left = true;
+            all = [.. _usable];
         }
 
-        LogRetired(connection.Replica, lost ? "lost" : "draining");
-        connection.Retire(lost);
+        Array.ForEach(all, connection => Retire(connection, lost, lost ? "lost" : "the link goes another way"));
     }
 
-    /// <summary>Nothing of what is there is used again.</summary>
-    public void RetireAll()
-    {
-        foreach (var connection in Usable)
-        {
-            Retire(connection, lost: true);
-        }
-    }
+    /// <param name="lost">It is silent or ended; else it drains, and what is open on it may go on.</param>
+    public void Retire(T connection, bool lost) => Retire(connection, lost, lost ? "lost" : "draining");
 
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync();
         await _growing;
-        T[] all;
-        Task asking;
+        T[] usable;
+        Task[] pings;
         lock (_lock)
         {
-            all = [.. _usable, .. _retired.Select(r => r.Connection)];
-            asking = Task.WhenAll(_retired.Select(r => r.Asking));
+            usable = [.. _usable];
             _usable.Clear();
-            _retired.Clear();
+            pings = [.. _pings.Values];
         }
 
-        foreach (var connection in all)
+        await Task.WhenAll(pings);
+        foreach (var connection in usable)
         {
             await connection.DisposeAsync();
         }
 
-        await asking;
+        await _retired.DisposeAsync();
         _stop.Dispose();
     }
 
@@ -226,49 +199,38 @@ internal partial class ReplicaConnections<T>(Func<IReadOnlyList<string>, Cancell
         }
     }
 
+    /// <returns>Null when it answers a ping; else the connection is retired.</returns>
+    private async Task<CarrierException?> JudgeAsync(T connection)
+    {
+        var failure = await PingOnce(connection);
+        if (failure is not null)
+        {
+            Retire(connection, lost: failure.Error.Code != LinkProblems.DrainingCode);
+        }
+
+        return failure;
+    }
+
     /// <summary>One ping at a time on each connection; one that is under way is joined.</summary>
-    /// <returns>Null when it was answered; else the connection is retired.</returns>
+    /// <returns>Null when it was answered.</returns>
     private Task<CarrierException?> PingOnce(T connection)
     {
         lock (_lock)
         {
             if (!_pings.TryGetValue(connection, out var running))
             {
-                running = _pings[connection] = Task.Run(() => JudgeAsync(connection));
+                running = _pings[connection] = Task.Run(() => AskAsync(connection));
             }
 
             return running;
         }
     }
 
-    private async Task<CarrierException?> JudgeAsync(T connection)
+    private async Task<CarrierException?> AskAsync(T connection)
     {
-        using var enough = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
-        var received = connection.Received;
-        var ping = connection.PingAsync(enough.Token);
         try
         {
-            while (true)
-            {
-                try
-                {
-                    await ping.WaitAsync(Patience, time);
-                    return null;
-                }
-                catch (TimeoutException) when (connection.Received != received)
-                {
-                    // What a saturated flow brings over a thin line is before the answer in the same queue.
-                    received = connection.Received;
-                }
-            }
-        }
-        catch (Exception e) when (e is CarrierException or OperationCanceledException or TimeoutException)
-        {
-            await enough.CancelAsync();
-            await ping.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            var failure = LinkProblems.Of(e, connection.Replica);
-            Retire(connection, lost: failure.Error.Code != LinkProblems.DrainingCode);
-            return failure;
+            return await Heartbeat.AskAsync(connection, time, _stop.Token);
         }
         finally
         {
@@ -279,42 +241,69 @@ internal partial class ReplicaConnections<T>(Func<IReadOnlyList<string>, Cancell
         }
     }
 
+    private void Retire(T connection, bool lost, string why)
+    {
+        lock (_lock)
+        {
+            if (!_usable.Remove(connection))
+            {
+                return;
+            }
+
+            _retired.Add(connection, lost);
+            _probes = 0;
+            _notBefore = 0;
+        }
+
+        LogRetired(connection.Replica, why);
+        connection.Retire(lost);
+    }
+
+    /// <summary>Those that ended are not usable, and nobody else says so.</summary>
+    private void Sweep()
+    {
+        T[] ended;
+        lock (_lock)
+        {
+            ended = [.. _usable.Where(c => !c.IsUsable)];
+        }
+
+        Array.ForEach(ended, connection => Retire(connection, lost: false, "it ended, or said farewell"));
+    }
+
     /// <summary>Sweeps what ended, and grows towards the width and the second replica.</summary>
     private void Maintain()
     {
-        List<T> over;
+        Sweep();
         lock (_lock)
         {
-            foreach (var ended in _usable.Where(c => !c.IsUsable).ToArray())
+            if (!_left && !_stop.IsCancellationRequested && _growing.IsCompleted && time.GetTimestamp() >= _notBefore && (_usable.Count < width || MissesReplica()))
             {
-                _usable.Remove(ended);
-                _retired.Add(new Retired(ended, time));
-            }
-
-            over = [.. _retired.Where(r => r.IsOver()).Select(r => r.Connection)];
-            _retired.RemoveAll(r => over.Contains(r.Connection));
-            _retired.ForEach(r => r.Ask(_stop.Token));
-            if (_growing.IsCompleted && time.GetTimestamp() >= _notBefore && !_stop.IsCancellationRequested && (_usable.Count < width || MissesReplica()))
-            {
-                _growing = Task.Run(() => GrowAsync(over));
-                return;
+                _growing = Task.Run(GrowAsync);
             }
         }
+    }
 
-        // Nothing awaits a connection that nobody uses: its disposal can't block.
-        over.ForEach(connection => _ = connection.DisposeAsync().AsTask());
+    /// <returns>Whether it is one of those now: not where the link has gone another way meanwhile, nor beyond the width one to a replica that is known.</returns>
+    private bool TryKeep(T made, int width)
+    {
+        lock (_lock)
+        {
+            var keep = !_left && (_usable.Count < width || _usable.TrueForAll(c => c.Replica != made.Replica));
+            if (keep)
+            {
+                _usable.Add(made);
+            }
+
+            return keep;
+        }
     }
 
     /// <summary>Under the lock.</summary>
     private bool MissesReplica() => _expected > 1 && _probes < MaxProbes && _usable.Select(c => c.Replica).Distinct().Count() < 2;
 
-    private async Task GrowAsync(List<T> over)
+    private async Task GrowAsync()
     {
-        foreach (var connection in over)
-        {
-            await connection.DisposeAsync();
-        }
-
         using var deadline = new CancellationTokenSource(DialPatience, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, _stop.Token);
         var gained = false;
@@ -327,13 +316,9 @@ internal partial class ReplicaConnections<T>(Func<IReadOnlyList<string>, Cancell
                 lock (_lock)
                 {
                     _probes++;
-                    gained = _usable.Count < width || _usable.TrueForAll(c => c.Replica != made.Replica);
-                    if (gained)
-                    {
-                        _usable.Add(made);
-                    }
                 }
 
+                gained = TryKeep(made, width);
                 if (!gained)
                 {
                     await made.DisposeAsync();
@@ -353,48 +338,6 @@ internal partial class ReplicaConnections<T>(Func<IReadOnlyList<string>, Cancell
         {
             _pause = gained ? FirstPause : _pause * 2 < LongestPause ? _pause * 2 : LongestPause;
             _notBefore = gained ? 0 : time.GetTimestamp() + (long)(_pause.TotalSeconds * time.TimestampFrequency);
-        }
-    }
-
-    /// <summary>A connection that nothing new goes by.</summary>
-    private sealed class Retired(T connection, TimeProvider time)
-    {
-        private long _received = connection.Received;
-        private long _heard = time.GetTimestamp();
-
-        public T Connection => connection;
-
-        public Task Asking { get; private set; } = Task.CompletedTask;
-
-        public bool IsOver()
-        {
-            if (connection.Received is var received && received != _received)
-            {
-                (_received, _heard) = (received, time.GetTimestamp());
-            }
-
-            return connection.IsIdle || time.GetElapsedTime(_heard) > RetiredLife;
-        }
-
-        /// <summary>Flows may be idle: it is by an answer that a connection on which nothing else comes is known to live.</summary>
-        public void Ask(CancellationToken cancellationToken)
-        {
-            if (Asking.IsCompleted)
-            {
-                Asking = Task.Run(() => AskAsync(cancellationToken), CancellationToken.None);
-            }
-        }
-
-        private async Task AskAsync(CancellationToken cancellationToken)
-        {
-            try
-            {
-                await connection.PingAsync(cancellationToken);
-            }
-            catch (Exception e) when (e is CarrierException or OperationCanceledException or ObjectDisposedException)
-            {
-                // It drains, or it has ended: what came by it says enough.
-            }
         }
     }
 

@@ -64,11 +64,10 @@ internal sealed class SharedLinkCarrier : ICarrier
         // The pings make the connections that flows share.
     }
 
-    public Task QuiesceAsync()
+    public void Leave(bool lost)
     {
-        _api.RetireAll();
-        _flows.RetireAll();
-        return Task.CompletedTask;
+        _api.Leave(lost);
+        _flows.Leave(lost);
     }
 
     public ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, EarlyData? early, CancellationToken cancellationToken) => SharedConnections > 0

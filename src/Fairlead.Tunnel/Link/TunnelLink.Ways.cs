@@ -88,9 +88,13 @@ public sealed partial class TunnelLink
                 {
                     running.Remove(done);
                     var attempt = await done;
-                    if (attempt.Problem is null)
+                    if (attempt.Problem is null && won is null)
                     {
-                        won ??= attempt;
+                        won = attempt;
+                    }
+                    else if (attempt.Problem is null)
+                    {
+                        attempt.Carrier.Leave(lost: false);
                     }
                     else if (first || (attempt.Problem.Refused && !problem.Refused))
                     {
@@ -104,7 +108,10 @@ public sealed partial class TunnelLink
         finally
         {
             await enough.CancelAsync();
-            await Task.WhenAll(running);
+            foreach (var late in await Task.WhenAll(running))
+            {
+                late.Carrier.Leave(lost: false);
+            }
         }
 
         return (won is { } winner ? (winner.Carrier, winner.Trip) : null, problem);
@@ -127,12 +134,13 @@ public sealed partial class TunnelLink
         catch (OperationCanceledException)
         {
             // Another way won; nothing is known of this one.
+            carrier.Leave(lost: false);
             return new Attempt(carrier, default, new CarrierException(LinkProblems.NotYet, refused: false));
         }
         catch (CarrierException e)
         {
             _carriers.Remember(carrier, e.Error);
-            await carrier.QuiesceAsync();
+            carrier.Leave(lost: true);
             return new Attempt(carrier, default, e);
         }
     }
@@ -157,8 +165,10 @@ public sealed partial class TunnelLink
                     if (await looking is { } better)
                     {
                         // Flows that are open stay where they are.
+                        var before = carrier;
                         (carrier, smoothed, lookInterval) = (better.Carrier, better.Trip, FirstLook);
                         Use(carrier, smoothed);
+                        before.Leave(lost: false);
                         heard = _time.GetTimestamp();
                     }
                     else
@@ -190,7 +200,7 @@ public sealed partial class TunnelLink
                 catch (CarrierException e)
                 {
                     _carriers.Remember(carrier, e.Error);
-                    await carrier.QuiesceAsync();
+                    carrier.Leave(lost: true);
                     return e;
                 }
             }
@@ -198,9 +208,9 @@ public sealed partial class TunnelLink
         finally
         {
             await gone.CancelAsync();
-            if (looking is not null)
+            if (looking is not null && await looking is { } unused)
             {
-                await looking;
+                unused.Carrier.Leave(lost: false);
             }
         }
     }

@@ -240,20 +240,36 @@ public sealed partial class TunnelLink : IFlowOpener, IAsyncDisposable
 
     private async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
-        _ = Signal(out var status, out var carrier);
-        try
+        while (true)
         {
-            return carrier is null
-                ? throw new FairleadException(status.Problem ?? LinkProblems.NotYet)
-                : await carrier.SendAsync(request, cancellationToken);
+            _ = Signal(out var status, out var carrier);
+            try
+            {
+                return carrier is null
+                    ? throw new FairleadException(status.Problem ?? LinkProblems.NotYet)
+                    : await carrier.SendAsync(request, cancellationToken);
+            }
+            catch (CarrierException e) when (e.Error == LinkProblems.Left && carrier != InUse)
+            {
+                // It was left before the request went by it.
+            }
+            catch (CarrierException e)
+            {
+                throw new HttpRequestException(e.Message, new FairleadException(e.Error, e));
+            }
+            catch (FairleadException e)
+            {
+                throw new HttpRequestException(e.Message, e);
+            }
         }
-        catch (CarrierException e)
+    }
+
+    private ICarrier? InUse
+    {
+        get
         {
-            throw new HttpRequestException(e.Message, new FairleadException(e.Error, e));
-        }
-        catch (FairleadException e)
-        {
-            throw new HttpRequestException(e.Message, e);
+            _ = Signal(out _, out var carrier);
+            return carrier;
         }
     }
 

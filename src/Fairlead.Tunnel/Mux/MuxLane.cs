@@ -52,7 +52,7 @@ internal sealed class MuxLane : ILane, IMuxEnd
         _load.Look(_connection.Bytes);
         var pong = _pong = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         _connection.Writer.Send(MuxFrameType.Ping, ++_pings);
-        if (_ended is not null || _farewell is not null)
+        if (_ended is not null)
         {
             pong.TrySetResult();
         }

@@ -17,6 +17,8 @@ internal static class LinkProblems
 
     public static readonly ErrorInfo Stopped = new(ErrorCategory.NotConnected, "link-stopped", "The link to the gateway was closed here");
 
+    public static readonly ErrorInfo Left = new(ErrorCategory.NotConnected, "link-moved", "The link to the gateway goes another way now");
+
     public static readonly ErrorInfo NotYet = new(ErrorCategory.NotConnected, "link-connecting", "The link to the gateway is not up yet");
 
     public static CarrierException OfServerCertificate(X509Certificate2? server, X509Chain? chain, SslPolicyErrors errors, DateTimeOffset now)

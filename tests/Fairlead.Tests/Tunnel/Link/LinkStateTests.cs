@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Fairlead.Contracts.Errors;
 using Fairlead.Contracts.Gateway;
 using Fairlead.Contracts.Local;
@@ -62,7 +63,8 @@ public sealed class LinkStateTests : IAsyncLifetime
         await AdvanceUntilAsync(() => _link.Status.State == LinkState.Disconnected);
         (_time.GetUtcNow() - lost).ShouldBeInRange(TimeSpan.FromSeconds(1.4), TimeSpan.FromSeconds(2.1));
         _link.Status.Problem!.Code.ShouldBe("gateway-timeout");
-        _carriers["direct first"].Quiesced.ShouldBeGreaterThan(0);
+        _carriers["direct first"].Left.ShouldAllBe(lost => lost);
+        _carriers["direct first"].Left.ShouldNotBeEmpty();
 
         _carriers["direct second"].Answer = Answer.Pong;
         await AdvanceUntilAsync(() => _link.Status.State == LinkState.Connected);
@@ -121,6 +123,71 @@ public sealed class LinkStateTests : IAsyncLifetime
         _carriers["direct first"].Answer = Answer.Silence;
         _carriers["direct second"].Answer = Answer.Pong;
         await AdvanceUntilAsync(() => _link.Status.Gateway == "direct second");
+    }
+
+    [Fact]
+    public async Task Carrier_that_gave_way_to_a_better_one_is_left_but_not_lost()
+    {
+        _carriers["direct first"].Answer = Answer.Broken;
+        _carriers["direct second"].Answer = Answer.Broken;
+        await ConnectAsync();
+        var dear = _carriers[_link.Status.Gateway!];
+        dear.Left.ShouldBeEmpty();
+
+        _carriers["direct second"].Answer = Answer.Pong;
+        await AdvanceUntilAsync(() => !dear.Left.IsEmpty);
+        _link.Status.Carrier.ShouldBe("direct");
+        dear.Left.ShouldBe([false]);
+    }
+
+    [Fact]
+    public async Task Carriers_that_lost_the_race_are_left()
+    {
+        _carriers["direct first"].Answer = Answer.Silence;
+        _carriers["direct second"].Answer = Answer.Silence;
+        _link.Start();
+        await AdvanceUntilAsync(() => _link.Status.State == LinkState.Connected);
+        _link.Status.Gateway.ShouldBe("websocket first");
+        _carriers["direct first"].Left.ShouldContain(false);
+        _carriers["direct second"].Left.ShouldContain(false);
+        _carriers["websocket first"].Left.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Open_that_was_not_answered_by_the_carrier_that_was_left_is_asked_of_the_one_in_use()
+    {
+        _carriers["direct first"].Answer = Answer.Broken;
+        _carriers["direct second"].Answer = Answer.Broken;
+        await ConnectAsync();
+        var dear = _carriers[_link.Status.Gateway!];
+        dear.Hold = new TaskCompletionSource();
+        var opening = _link.OpenAsync(Target, null, Soon).AsTask();
+
+        _carriers["direct second"].Answer = Answer.Pong;
+        await AdvanceUntilAsync(() => _link.Status.Carrier == "direct");
+        opening.IsCompleted.ShouldBeFalse();
+        dear.Hold.SetResult();
+        await AdvanceUntilAsync(() => opening.IsCompleted);
+        (await opening).Flow.ShouldNotBeNull();
+        dear.Opens.ShouldBe(1);
+        _carriers["direct second"].Opens.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Request_that_its_carrier_was_left_before_is_sent_by_the_one_in_use()
+    {
+        _carriers["direct first"].Answer = Answer.Broken;
+        _carriers["direct second"].Answer = Answer.Broken;
+        await ConnectAsync();
+        var dear = _carriers[_link.Status.Gateway!];
+        dear.Hold = new TaskCompletionSource();
+        var answer = _link.Api.GetStringAsync("/", Soon);
+
+        _carriers["direct second"].Answer = Answer.Pong;
+        await AdvanceUntilAsync(() => _link.Status.Carrier == "direct");
+        answer.IsCompleted.ShouldBeFalse();
+        dear.Hold.SetResult();
+        (await answer).ShouldBe("direct second");
     }
 
     [Fact]
@@ -296,7 +363,13 @@ public sealed class LinkStateTests : IAsyncLifetime
 
         public int Pings { get; private set; }
 
-        public int Quiesced { get; private set; }
+        /// <summary>Each time that it was left: whether as lost.</summary>
+        public ConcurrentQueue<bool> Left { get; } = [];
+
+        /// <summary>What an open waits for before it is refused with <see cref="FlowFailure.LinkDown"/>, and a request before it is told that the carrier was left.</summary>
+        public TaskCompletionSource? Hold { get; set; }
+
+        public int Opens { get; private set; }
 
         public string Name => where.Split(' ')[0];
 
@@ -317,8 +390,17 @@ public sealed class LinkStateTests : IAsyncLifetime
             }
         }
 
-        public ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, EarlyData? early, CancellationToken cancellationToken) =>
-            new(Refusals.TryDequeue(out var refusal) ? new FlowOpening<IFlow>(null, refusal) : new FlowOpening<IFlow>(new NoFlow(), null));
+        public async ValueTask<FlowOpening<IFlow>> OpenAsync(FlowTarget target, EarlyData? early, CancellationToken cancellationToken)
+        {
+            Opens++;
+            if (Hold is { } hold)
+            {
+                await hold.Task.WaitAsync(cancellationToken);
+                return new FlowOpening<IFlow>(null, new FlowRefusal(FlowFailure.LinkDown, "lost before it answered"));
+            }
+
+            return Refusals.TryDequeue(out var refusal) ? new FlowOpening<IFlow>(null, refusal) : new FlowOpening<IFlow>(new NoFlow(), null);
+        }
 
         public ValueTask<FlowOpening<IDatagramFlow>> OpenDatagramsAsync(FlowTarget target, CancellationToken cancellationToken) => throw new NotSupportedException();
 
@@ -328,17 +410,23 @@ public sealed class LinkStateTests : IAsyncLifetime
 
         public void Expect(IReadOnlyList<string> pods) => Pods = pods;
 
-        public Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) => throw new NotSupportedException();
+        /// <summary>Answers with <see cref="Where"/>.</summary>
+        public async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            if (Hold is { } hold)
+            {
+                await hold.Task.WaitAsync(cancellationToken);
+                throw new CarrierException(LinkProblems.Left, refused: false);
+            }
+
+            return new HttpResponseMessage { Content = new StringContent(where) };
+        }
 
         public void Warm()
         {
         }
 
-        public Task QuiesceAsync()
-        {
-            Quiesced++;
-            return Task.CompletedTask;
-        }
+        public void Leave(bool lost) => Left.Enqueue(lost);
 
         public ValueTask DisposeAsync() => default;
     }

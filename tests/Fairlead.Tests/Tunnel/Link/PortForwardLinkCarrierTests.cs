@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net.Sockets;
 using Fairlead.Contracts.Errors;
 using Fairlead.Contracts.Gateway;
@@ -15,6 +16,7 @@ public sealed class PortForwardLinkCarrierTests : IAsyncLifetime, IPodDialer
 
     private readonly TestSpace _space = new();
     private readonly Dictionary<string, TestGateway> _pods = [];
+    private readonly ConcurrentDictionary<Forward, bool> _open = new();
     private SharedLinkCarrier _carrier = null!;
     private FairleadException? _refusal;
     private bool _previous;
@@ -23,8 +25,7 @@ public sealed class PortForwardLinkCarrierTests : IAsyncLifetime, IPodDialer
     {
         _pods["a"] = await TestGateway.StartAsync(_space, pod: "a");
         _pods["b"] = await TestGateway.StartAsync(_space, pod: "b");
-        _carrier = new SharedLinkCarrier(
-            new PortForwardLaneDialer(this, ["a", "b"], TunnelLinkOptions.DefaultPodPort, TunnelLinkOptions.DefaultPodDataPort, TimeProvider.System), _space.Tls, NullLogger.Instance, TimeProvider.System);
+        _carrier = new SharedLinkCarrier(Dialer(TimeProvider.System), _space.Tls, NullLogger.Instance, TimeProvider.System);
         _carrier.Expect(["a", "b"]);
     }
 
@@ -163,6 +164,64 @@ public sealed class PortForwardLinkCarrierTests : IAsyncLifetime, IPodDialer
         (await _carrier.OpenAsync(Tcp, null, Soon)).Refusal!.Failure.ShouldBe(FlowFailure.LinkDown);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Carrier_that_is_left_takes_nothing_new_keeps_its_flows_and_closes_when_they_have_ended(bool previous)
+    {
+        _previous = previous;
+        await UseAsync(_carrier);
+        var flow = (await _carrier.OpenAsync(Tcp, null, Soon)).Flow.ShouldNotBeNull();
+
+        _carrier.Leave(lost: false);
+        (await _carrier.OpenAsync(Tcp, null, Soon)).Refusal!.Failure.ShouldBe(FlowFailure.LinkDown);
+        using var request = new HttpRequestMessage(HttpMethod.Get, "https://gateway/who");
+        (await Should.ThrowAsync<CarrierException>(() => _carrier.SendAsync(request, Soon))).Error.ShouldBe(LinkProblems.Left);
+
+        // One that goes on is the last that is closed.
+        await UntilAsync(() => _open.Count == 1);
+        await flow.WriteAsync("still here"u8.ToArray(), Soon);
+        await flow.CompleteWritesAsync(Soon);
+        (await FlowReading.ToEndAsync(flow)).ShouldBe("still here"u8.ToArray());
+        await flow.DisposeAsync();
+        await UntilAsync(() => _open.IsEmpty);
+
+        await UseAsync(_carrier);
+        await EchoAsync();
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Open_without_an_answer_on_a_carrier_that_was_left_may_be_asked_elsewhere_when_its_path_dies(bool previous)
+    {
+        _previous = previous;
+        var time = new ManualTime();
+        await using var carrier = new SharedLinkCarrier(Dialer(time), _space.Tls, NullLogger.Instance, time);
+        await UseAsync(carrier);
+        var asked = new TaskCompletionSource();
+        _pods["a"].Handler = _pods["b"].Handler = (_, token) =>
+        {
+            asked.TrySetResult();
+            return Task.Delay(Timeout.Infinite, token);
+        };
+        var opening = carrier.OpenAsync(Tcp, null, Soon).AsTask();
+        await asked.Task.WaitAsync(Soon);
+        carrier.Leave(lost: false);
+
+        foreach (var connection in _open.Keys)
+        {
+            connection.Silent = true;
+        }
+
+        await UntilAsync(() =>
+        {
+            time.Advance(TimeSpan.FromMilliseconds(100));
+            return opening.IsCompleted;
+        });
+        (await opening).Refusal!.Failure.ShouldBe(FlowFailure.LinkDown);
+    }
+
     [Fact]
     public async Task Two_hundred_stalled_flows_and_a_busy_one_delay_no_new_flow()
     {
@@ -221,13 +280,25 @@ public sealed class PortForwardLinkCarrierTests : IAsyncLifetime, IPodDialer
         try
         {
             await socket.ConnectAsync("127.0.0.1", port == TunnelLinkOptions.DefaultPodPort ? gateway.ApiPort : gateway.Direct.EndPoint.Port, cancellationToken);
-            return new PodConnection(new NetworkStream(socket, ownsSocket: true), "https://api");
+            return new PodConnection(new Forward(new NetworkStream(socket, ownsSocket: true), _open), "https://api");
         }
         catch (SocketException e)
         {
             socket.Dispose();
             throw new FairleadException(ErrorCategory.Failed, "cluster-refused", "The cluster refused", e.Message, inner: e);
         }
+    }
+
+    private PortForwardLaneDialer Dialer(TimeProvider time) => new(this, ["a", "b"], TunnelLinkOptions.DefaultPodPort, TunnelLinkOptions.DefaultPodDataPort, time);
+
+    /// <summary>Until flows go the way that they will go.</summary>
+    private async Task UseAsync(SharedLinkCarrier carrier)
+    {
+        do
+        {
+            await carrier.PingAsync(Soon);
+        }
+        while (!_previous && carrier.SharedConnections == 0);
     }
 
     private async Task HoldBothAsync()
@@ -244,5 +315,48 @@ public sealed class PortForwardLinkCarrierTests : IAsyncLifetime, IPodDialer
         await flow.WriteAsync("hello"u8.ToArray(), Soon);
         await flow.CompleteWritesAsync(Soon);
         (await FlowReading.ToEndAsync(flow)).ShouldBe("hello"u8.ToArray());
+    }
+
+    /// <summary>A connection to a pod that can fall silent: what comes from then on is swallowed.</summary>
+    private sealed class Forward : DuplexStream
+    {
+        private readonly Stream _inner;
+        private readonly ConcurrentDictionary<Forward, bool> _open;
+
+        public Forward(Stream inner, ConcurrentDictionary<Forward, bool> open)
+        {
+            (_inner, _open) = (inner, open);
+            _open[this] = true;
+        }
+
+        public bool Silent { get; set; }
+
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            while (true)
+            {
+                var count = await _inner.ReadAsync(buffer, cancellationToken);
+                if (!Silent || (count == 0 && !buffer.IsEmpty))
+                {
+                    return count;
+                }
+
+                // A look that takes nothing would see the same again and again.
+                buffer = buffer.IsEmpty ? new byte[4096] : buffer;
+            }
+        }
+
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) => _inner.WriteAsync(buffer, cancellationToken);
+
+        protected override void Dispose(bool disposing)
+        {
+            _open.TryRemove(this, out _);
+            if (disposing)
+            {
+                _inner.Dispose();
+            }
+
+            base.Dispose(disposing);
+        }
     }
 }

@@ -219,6 +219,19 @@ public sealed class MuxFlowTests : IAsyncLifetime
         (await opening).Refusal!.Failure.ShouldBe(FlowFailure.LinkDown);
     }
 
+    [Fact]
+    public async Task Lane_that_is_lost_lets_go_what_was_sent_with_an_open_and_it_is_not_sent_twice()
+    {
+        _gateway.Handler = (_, token) => Task.Delay(Timeout.Infinite, token);
+        var (app, captured) = await SocketPair.CreateAsync();
+        using var both = app;
+        await app.SendAsync("POST"u8.ToArray());
+        var opening = _lane.OpenAsync(Target, new EarlyData(captured), Soon).AsTask();
+        _lane.Retire(lost: true);
+        (await opening).Refusal!.Failure.ShouldBe(FlowFailure.Reset);
+        captured.Dispose();
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(EarlyData.MaxLength)]
