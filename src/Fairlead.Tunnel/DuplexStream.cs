@@ -1,7 +1,7 @@
 namespace Fairlead.Tunnel;
 
 /// <summary>A connection as a <see cref="Stream"/>: bytes both ways, asynchronously, without positions. A write is sent at once unless the derived class says otherwise.</summary>
-public abstract class DuplexStream : Stream
+internal abstract class DuplexStream : Stream
 {
     public sealed override bool CanRead => true;
 

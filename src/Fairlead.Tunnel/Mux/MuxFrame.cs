@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
-using Fairlead.Contracts.Gateway;
 using Fairlead.Tunnel.Direct;
 
 namespace Fairlead.Tunnel.Mux;
