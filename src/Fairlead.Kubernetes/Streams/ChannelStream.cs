@@ -11,7 +11,10 @@ internal sealed class ChannelStream(Func<ReadOnlyMemory<byte>, CancellationToken
     /// <summary>Bytes that wait for the reader before the socket isn't read any more.</summary>
     private const int MaxWaiting = 256 * 1024;
 
-    private readonly Pipe _received = new(new PipeOptions(pauseWriterThreshold: MaxWaiting, resumeWriterThreshold: MaxWaiting / 2, useSynchronizationContext: false));
+    /// <summary>Whoever waits for bytes goes on in the loop that brings them: another thread would cost a small request as much as a system call each way.</summary>
+    private readonly Pipe _received = new(new PipeOptions(
+        readerScheduler: PipeScheduler.Inline, writerScheduler: PipeScheduler.Inline, pauseWriterThreshold: MaxWaiting, resumeWriterThreshold: MaxWaiting / 2, useSynchronizationContext: false));
+
     private volatile Exception? _failure;
 
     public override bool CanRead => readable;
