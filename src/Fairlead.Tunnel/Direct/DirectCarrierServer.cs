@@ -2,7 +2,6 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
-using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using Fairlead.Tunnel.Dial;
 using Fairlead.Tunnel.Exit;
@@ -18,23 +17,15 @@ namespace Fairlead.Tunnel.Direct;
 /// </summary>
 public sealed partial class DirectCarrierServer(DirectCarrierServerOptions options, IFlowHandler handler, ILogger<DirectCarrierServer> logger, TimeProvider? time = null) : IAsyncDisposable
 {
-    /// <summary>After a denial: how long the client may take to read it.</summary>
-    private static readonly TimeSpan FarewellTimeout = TimeSpan.FromSeconds(1);
-
     /// <summary>After a failed accept, so that a lack of descriptors doesn't become a busy loop.</summary>
     private static readonly TimeSpan AcceptPause = TimeSpan.FromMilliseconds(50);
 
     private static readonly TimeSpan SweepInterval = TimeSpan.FromSeconds(15);
 
-    /// <summary>What laptops speak, the best first.</summary>
-    private static readonly SslApplicationProtocol[] OfLaptops = [DirectDialer.WithDatagrams, DirectDialer.Protocol, MuxConnection.Protocol];
-
     private readonly TimeProvider _time = time ?? TimeProvider.System;
     private readonly CancellationTokenSource _stop = new();
     private readonly ConcurrentDictionary<IServerConnection, Task> _connections = new();
-    private readonly StrangerLimit _silent = new(options.MaxSilent, time ?? TimeProvider.System);
-    private readonly StrangerLimit _handshakes = new(options.MaxHandshakes, time ?? TimeProvider.System);
-    private readonly HandshakeTurns _turns = HandshakeTurns.OfHalfTheProcessors();
+    private readonly Handshakes _handshakes = new(options, logger, time ?? TimeProvider.System);
     private int _sockets;
     private int _disposed;
     private volatile bool _draining;
@@ -118,7 +109,7 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
             await Task.Yield();
         }
 
-        _turns.Dispose();
+        _handshakes.Dispose();
         _stop.Dispose();
     }
 
@@ -199,10 +190,11 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
 
         try
         {
-            if ((await HandshakeAsync(new RecordStream(transport), socket: null, remote)).Laptop is { } connection)
+            var records = new RecordStream(transport);
+            if (await _handshakes.GreetAsync(records, socket: null, remote, () => _draining, _stop.Token) is { } greeted)
             {
                 stranger?.Dispose();
-                await ServeAsync(connection);
+                await ServeAsync(greeted, records, socket: null, remote);
             }
         }
         catch (Exception e)
@@ -220,20 +212,16 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
         try
         {
             SocketTuning.Apply(socket);
-            var (connection, agent) = await HandshakeAsync(new RecordStream(socket), socket, socket.RemoteEndPoint);
-            if (agent is not null)
+            var (records, remote) = (new RecordStream(socket), socket.RemoteEndPoint);
+            if (await _handshakes.GreetAsync(records, socket, remote, () => _draining, _stop.Token) is { } greeted)
             {
-                await ServeExitAsync(agent);
-            }
-            else if (connection is not null)
-            {
-                await ServeAsync(connection);
+                await (greeted.Laptop is null ? ServeExitAsync(greeted.Tls) : ServeAsync(greeted, records, socket, remote));
             }
         }
         catch (Exception e) when (DirectConnection.IsConnectionFailure(e))
         {
             // Reset before anything was read.
-            LogHandshakeFailed(null, e.Message);
+            Handshakes.LogFailed(logger, null, e.Message);
         }
         catch (Exception e)
         {
@@ -246,8 +234,11 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
         }
     }
 
-    private async Task ServeAsync(IServerConnection connection)
+    private async Task ServeAsync(Handshakes.Greeted greeted, RecordStream records, Socket? socket, EndPoint? remote)
     {
+        IServerConnection connection = greeted.Shared
+            ? new MuxServerConnection(new MuxConnection(greeted.Tls, records, client: false), remote, greeted.Laptop!, this, handler, logger)
+            : new DirectServerConnection(new DirectConnection(greeted.Tls, records, socket!, client: false), greeted.Laptop!, this, handler, logger);
         await using (connection)
         {
             var run = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -276,150 +267,6 @@ public sealed partial class DirectCarrierServer(DirectCarrierServerOptions optio
             // The gateway ends.
         }
     }
-
-    /// <param name="socket">Null where it is none of ours: then only flows that share the connection are served.</param>
-    /// <returns>A laptop's connection, or an agent's; neither where there is none.</returns>
-    private async Task<(IServerConnection? Laptop, SslStream? Agent)> HandshakeAsync(RecordStream records, Socket? socket, EndPoint? remote)
-    {
-        var started = TunnelMetrics.Now;
-        SslStream? tls = null;
-        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
-        deadline.CancelAfter(options.HandshakeTimeout);
-        StrangerLimit.Place? place = null;
-        try
-        {
-            if (!await IsHeardAsync(records, remote, deadline) || !_handshakes.TryEnter(remote, () => Cancel(deadline), out place))
-            {
-                throw new IOException("There are too many handshakes at the same time.");
-            }
-
-            records.BeginTurns(_turns);
-            tls = new SslStream(records);
-            await tls.AuthenticateAsServerAsync(
-                new SslServerAuthenticationOptions
-                {
-                    EnabledSslProtocols = SslProtocols.Tls13,
-                    ServerCertificateContext = options.Certificate(),
-                    ClientCertificateRequired = true,
-                    ApplicationProtocols = socket is null ? [MuxConnection.Protocol] : [.. options.ServeExit is null ? [] : new[] { ExitProtocol.Alpn }, .. OfLaptops],
-                    CertificateChainPolicy = TunnelTls.UnjudgedPolicy(),
-                    // Only that there is one: who it is, is judged below, where a denial can be told to the client.
-                    RemoteCertificateValidationCallback = static (_, certificate, _, _) => certificate is not null,
-                },
-                deadline.Token);
-            TunnelMetrics.Handshake(started, client: false, failed: false);
-            if (tls.NegotiatedApplicationProtocol == ExitProtocol.Alpn)
-            {
-                return (null, tls);
-            }
-
-            var shared = socket is null || tls.NegotiatedApplicationProtocol == MuxConnection.Protocol;
-            var (peer, refusal) = Judge(tls);
-            records.EndTurns();
-            if (refusal is null)
-            {
-                return shared
-                    ? (new MuxServerConnection(new MuxConnection(tls, records, client: false), remote, peer!, this, handler, logger), null)
-                    : (new DirectServerConnection(new DirectConnection(tls, records, socket!, client: false), peer!, this, handler, logger), null);
-            }
-
-            LogDenied(remote, refusal.Message);
-            await FarewellAsync(tls, socket, shared
-                ? MuxFrames.Outcome(MuxFrameType.Abort, 0, refusal.Failure, refusal.Message)
-                : FrameCodec.Outcome(FrameType.Abort, refusal.Failure, refusal.Message));
-            return default;
-        }
-        catch (Exception e) when (e is OperationCanceledException || DirectConnection.IsConnectionFailure(e))
-        {
-            TunnelMetrics.Handshake(started, client: false, failed: true);
-            LogHandshakeFailed(remote, e.Message);
-            tls?.Dispose();
-            if (socket is not null)
-            {
-                DirectConnection.Reset(socket);
-            }
-
-            return default;
-        }
-        finally
-        {
-            place?.Dispose();
-            records.EndTurns();
-        }
-    }
-
-    /// <summary>Until the first bytes: a connection on which nothing was said has cost next to nothing, so that there may be many.</summary>
-    /// <returns>False when there is no place for it.</returns>
-    private async Task<bool> IsHeardAsync(RecordStream records, EndPoint? remote, CancellationTokenSource deadline)
-    {
-        if (!_silent.TryEnter(remote, () => Cancel(deadline), out var place))
-        {
-            return false;
-        }
-
-        using (place)
-        {
-            _ = await records.ReadAsync(Memory<byte>.Empty, deadline.Token);
-            return true;
-        }
-    }
-
-    private static void Cancel(CancellationTokenSource handshake)
-    {
-        try
-        {
-            handshake.Cancel();
-        }
-        catch (ObjectDisposedException)
-        {
-            // It ended by itself in this moment.
-        }
-    }
-
-    private (PeerIdentity? Peer, FlowRefusal? Refusal) Judge(SslStream tls)
-    {
-        if (_draining)
-        {
-            return (null, new FlowRefusal(FlowFailure.Draining, "This gateway is going away."));
-        }
-
-        if (!OfLaptops.Contains(tls.NegotiatedApplicationProtocol))
-        {
-            return (null, new FlowRefusal(FlowFailure.ProtocolError, $"This gateway speaks {string.Join(", ", OfLaptops)}."));
-        }
-
-        var peer = tls.RemoteCertificate is X509Certificate2 certificate ? options.Identify(certificate) : null;
-        return peer is null ? (null, new FlowRefusal(FlowFailure.Denied, "The certificate is not valid here, has expired, or was revoked.")) : (peer, null);
-    }
-
-    /// <summary>Says why, and gives the client time to read it: a reset at once might overtake it.</summary>
-    private static async Task FarewellAsync(SslStream tls, Socket? socket, byte[] frame)
-    {
-        using var patience = new CancellationTokenSource(FarewellTimeout);
-        try
-        {
-            await tls.WriteAsync(frame, patience.Token);
-            socket?.Shutdown(SocketShutdown.Send);
-            var scrap = new byte[1024];
-            while (await tls.ReadAsync(scrap, patience.Token) > 0)
-            {
-            }
-        }
-        catch (Exception e) when (e is OperationCanceledException || DirectConnection.IsConnectionFailure(e))
-        {
-            // It doesn't listen; it will see the connection end.
-        }
-        finally
-        {
-            await tls.DisposeAsync();
-        }
-    }
-
-    [LoggerMessage(EventId = 201, Level = LogLevel.Information, Message = "Denied {Remote}: {Why}")]
-    private partial void LogDenied(EndPoint? remote, string why);
-
-    [LoggerMessage(EventId = 202, Level = LogLevel.Debug, Message = "No TLS with {Remote}: {Why}")]
-    private partial void LogHandshakeFailed(EndPoint? remote, string why);
 
     [LoggerMessage(EventId = 203, Level = LogLevel.Warning, Message = "A connection could not be accepted: {Why}")]
     private partial void LogAcceptFailed(string why);
