@@ -24,6 +24,9 @@ public static class BootstrapClient
     /// <summary>For one endpoint: a firewall that drops what goes to it must not keep the next, an ingress say, from being tried. Longer than a proxy is waited for.</summary>
     private static readonly TimeSpan EndpointPatience = TimeSpan.FromSeconds(10);
 
+    /// <summary>Of an endpoint, before the next one is tried beside it: a cluster may have sixteen, of which only the last, an ingress, lets anybody in.</summary>
+    private static readonly TimeSpan HeadStart = TimeSpan.FromSeconds(1);
+
     /// <summary>
     /// A client that takes the server only if its certificate is signed by the CA with the token's SHA-256 and carries the space's name. TLS
     /// servers leave the root out of their chain, so the CA is first read over a connection that isn't trusted, and checked. The first
@@ -76,26 +79,59 @@ public static class BootstrapClient
     {
         public async Task<Stream> ConnectAsync(CancellationToken cancellationToken)
         {
-            CarrierException? first = null;
-            foreach (var endpoint in endpoints)
+            CarrierException? problem = null;
+            Stream? won = null;
+            var running = new List<Task<(Stream? Stream, CarrierException? Problem)>>();
+            using var enough = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            try
             {
-                using var patience = new CancellationTokenSource(EndpointPatience, time);
-                using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, patience.Token);
-                try
+                for (var next = 0; won is null && (next < endpoints.Count || running.Count > 0);)
                 {
-                    return await connect(endpoint, stop.Token);
+                    if (next < endpoints.Count)
+                    {
+                        running.Add(AttemptAsync(endpoints[next++], enough.Token));
+                    }
+
+                    using var waiting = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+                    await Task.WhenAny([.. running, Task.Delay(next < endpoints.Count ? HeadStart : Timeout.InfiniteTimeSpan, time, waiting.Token)]);
+                    await waiting.CancelAsync();
+                    cancellationToken.ThrowIfCancellationRequested();
+                    if (running.Find(r => r.IsCompleted) is { } done)
+                    {
+                        running.Remove(done);
+                        (won, var failed) = await done;
+                        problem = problem is null || (failed is { Refused: true } && !problem.Refused) ? failed : problem;
+                    }
                 }
-                catch (CarrierException e)
+            }
+            finally
+            {
+                await enough.CancelAsync();
+                foreach (var late in await Task.WhenAll(running))
                 {
-                    first = first is null || (e.Refused && !first.Refused) ? e : first;
-                }
-                catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-                {
-                    first ??= LinkProblems.Of(new SocketException((int)SocketError.TimedOut), $"{endpoint.Host}:{endpoint.ApiPort}");
+                    await (late.Stream?.DisposeAsync() ?? ValueTask.CompletedTask);
                 }
             }
 
-            throw new FairleadException(first!.Error, first);
+            return won ?? throw new FairleadException(problem!.Error, problem);
+        }
+
+        private async Task<(Stream? Stream, CarrierException? Problem)> AttemptAsync(GatewayEndpoint endpoint, CancellationToken cancellationToken)
+        {
+            using var patience = new CancellationTokenSource(EndpointPatience, time);
+            using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, patience.Token);
+            try
+            {
+                return (await connect(endpoint, stop.Token), null);
+            }
+            catch (CarrierException e)
+            {
+                return (null, e);
+            }
+            catch (OperationCanceledException)
+            {
+                return (null, LinkProblems.Of(new SocketException((int)SocketError.TimedOut), $"{endpoint.Host}:{endpoint.ApiPort}"));
+            }
         }
     }
 
