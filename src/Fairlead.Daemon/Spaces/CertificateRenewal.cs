@@ -24,6 +24,9 @@ internal sealed partial class CertificateRenewal(Space space, ICompanions compan
     /// <summary>Timers stand still while the machine sleeps, so the clock is looked at again at least this often.</summary>
     private static readonly TimeSpan LongestWait = TimeSpan.FromHours(1);
 
+    /// <summary>Timers drop what is less: waiting for that would be no wait, again and again.</summary>
+    private static readonly TimeSpan TimerResolution = TimeSpan.FromMilliseconds(1);
+
     public ErrorInfo? Problem { get; private set; }
 
     /// <summary>Ends by cancellation only, without an exception.</summary>
@@ -36,7 +39,7 @@ internal sealed partial class CertificateRenewal(Space space, ICompanions compan
             while (true)
             {
                 var left = due - space.Clock.Now;
-                if (left > TimeSpan.Zero)
+                if (left >= TimerResolution)
                 {
                     if (await PauseAsync(left < LongestWait ? left : LongestWait, cancellationToken))
                     {
