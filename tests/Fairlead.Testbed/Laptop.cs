@@ -29,6 +29,9 @@ public sealed class Laptop(Host host, int number) : IAsyncDisposable
 
     public async Task RestartAsync() => (await FairleadAsync("restart")).ShouldSucceed();
 
+    /// <summary>What curl's exit code may be where nothing answers: refused, or ended before an answer, while it sent, or while it read (everything.curl.dev, "Exit code").</summary>
+    public static readonly int[] CurlWithoutAnswer = [7, 52, 55, 56];
+
     public Task<Outcome> CurlAsync(string url, params string[] more) => Host.RunAsync(["curl", "-sS", "--max-time", "10", "--noproxy", "*", .. more, url]);
 
     /// <summary>Requests on connections of their own, one after the other for twelve seconds: when those that failed began, in milliseconds since 1970.</summary>
