@@ -23,7 +23,7 @@ internal sealed class VpnServer : IAsyncDisposable
     /// <param name="hosts">Addresses that answer behind the VPN.</param>
     public static async Task<VpnServer> CreateAsync(Laptop laptop, params string[] hosts) => new(laptop, await Office.CreateAsync(laptop, "wan0", "198.51.100", hosts));
 
-    /// <summary>OpenVPN, each side known to the other by its certificate's fingerprint.</summary>
+    /// <summary>OpenVPN, each side known to the other by its certificate's fingerprint. Returns once <see cref="OpenVpnAddress"/> is there for others to listen at.</summary>
     /// <param name="pushed">Options that the server gives the client, such as <c>route 10.0.0.0 255.0.0.0</c>.</param>
     public async Task StartOpenVpnServerAsync(params string[] pushed)
     {
@@ -31,6 +31,7 @@ internal sealed class VpnServer : IAsyncDisposable
         programs.Add(office.Host.Start([
             "openvpn", "--dev", "tun0", "--dev-type", "tun", "--disable-dco", "--topology", "subnet", "--server", "198.19.210.0", "255.255.255.0", "--local", Address, "--dh", "none",
             "--cert", "/etc/vpn.crt", "--key", "/etc/vpn.key", "--peer-fingerprint", client, "--keepalive", "1", "10", .. pushed.SelectMany(option => new[] { "--push", option }), "--log", "/run/openvpn.log"]));
+        await Shell.EventuallyAsync($"OpenVPN has {OpenVpnAddress}", async () => (await office.Host.RunAsync("ip", "-o", "addr", "show", "to", OpenVpnAddress)).Text.Length > 0);
         await laptop.Host.WriteAsync("/etc/vpn.conf", $"""
             client
             dev tun0
@@ -69,7 +70,7 @@ internal sealed class VpnServer : IAsyncDisposable
 
     /// <summary>A server of names behind the VPN, at <see cref="OpenVpnAddress"/>: those in <paramref name="zone"/> lead to <paramref name="answer"/>, there are no others.</summary>
     public Task StartNamesAsync(string zone, string answer) => office.Host.RunAsync(
-        "dnsmasq", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--bind-dynamic", $"--listen-address={OpenVpnAddress}", $"--address=/{zone}/{answer}", "--pid-file=/run/names.pid").ShouldSucceedAsync();
+        "dnsmasq", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--bind-interfaces", "--except-interface=none", $"--listen-address={OpenVpnAddress}", $"--address=/{zone}/{answer}", "--pid-file=/run/names.pid").ShouldSucceedAsync();
 
     /// <summary>A server on a host behind the VPN: whoever connects is told this and the connection ends.</summary>
     public async Task StartGreetingAsync(string address, int port, string greeting)
