@@ -79,58 +79,21 @@ public static class BootstrapClient
     {
         public async Task<Stream> ConnectAsync(CancellationToken cancellationToken)
         {
-            CarrierException? problem = null;
-            Stream? won = null;
-            var running = new List<Task<(Stream? Stream, CarrierException? Problem)>>();
-            using var enough = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-            try
-            {
-                for (var next = 0; won is null && (next < endpoints.Count || running.Count > 0);)
-                {
-                    if (next < endpoints.Count)
-                    {
-                        running.Add(AttemptAsync(endpoints[next++], enough.Token));
-                    }
-
-                    using var waiting = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-                    await Task.WhenAny([.. running, Task.Delay(next < endpoints.Count ? HeadStart : Timeout.InfiniteTimeSpan, time, waiting.Token)]);
-                    await waiting.CancelAsync();
-                    cancellationToken.ThrowIfCancellationRequested();
-                    if (running.Find(r => r.IsCompleted) is { } done)
-                    {
-                        running.Remove(done);
-                        (won, var failed) = await done;
-                        problem = problem is null || (failed is { Refused: true } && !problem.Refused) ? failed : problem;
-                    }
-                }
-            }
-            finally
-            {
-                await enough.CancelAsync();
-                foreach (var late in await Task.WhenAll(running))
-                {
-                    await (late.Stream?.DisposeAsync() ?? ValueTask.CompletedTask);
-                }
-            }
-
+            var (won, problem) = await StaggeredRace.RunAsync(endpoints, HeadStart, AttemptAsync, late => late.DisposeAsync(), time, cancellationToken);
             return won ?? throw new FairleadException(problem!.Error, problem);
         }
 
-        private async Task<(Stream? Stream, CarrierException? Problem)> AttemptAsync(GatewayEndpoint endpoint, CancellationToken cancellationToken)
+        private async Task<Stream> AttemptAsync(GatewayEndpoint endpoint, CancellationToken cancellationToken)
         {
             using var patience = new CancellationTokenSource(EndpointPatience, time);
             using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, patience.Token);
             try
             {
-                return (await connect(endpoint, stop.Token), null);
+                return await connect(endpoint, stop.Token);
             }
-            catch (CarrierException e)
+            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
             {
-                return (null, e);
-            }
-            catch (OperationCanceledException)
-            {
-                return (null, LinkProblems.Of(new SocketException((int)SocketError.TimedOut), $"{endpoint.Host}:{endpoint.ApiPort}"));
+                throw LinkProblems.Of(new SocketException((int)SocketError.TimedOut), $"{endpoint.Host}:{endpoint.ApiPort}");
             }
         }
     }

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Fairlead.Contracts.Errors;
 using Fairlead.Contracts.Gateway;
 using Fairlead.Contracts.Local;
+using Fairlead.Tunnel.Dial;
 using Fairlead.Tunnel.Tls;
 
 namespace Fairlead.Tunnel.Link;
@@ -39,82 +40,36 @@ public sealed partial class TunnelLink
     /// <returns>Why there is no link (any more).</returns>
     private async Task<CarrierException> ConnectAsync(Backoff backoff)
     {
-        CarrierException problem;
-        (ICarrier Carrier, TimeSpan Trip)? found;
+        Way found;
         try
         {
-            (found, problem) = await RaceAsync(_carriers.Current, HeadStartAfter(_lookNow ? 0 : backoff.Failures, _options.HeadStart), _stop.Token);
+            found = await RaceAsync(_carriers.Current, HeadStartAfter(_lookNow ? 0 : backoff.Failures, _options.HeadStart), _stop.Token);
+        }
+        catch (CarrierException e)
+        {
+            return e;
         }
         finally
         {
             _lookNow = false;
         }
 
-        if (found is not { } way)
-        {
-            return problem;
-        }
-
         backoff.Reset();
-        return await WatchAsync(way.Carrier, way.Trip);
+        return await WatchAsync(found.Carrier, found.Trip);
     }
 
-    /// <summary>Starts the ways in order, the next one when the last has failed or had its head start; the first to answer wins, the others are given up.</summary>
-    private async Task<((ICarrier Carrier, TimeSpan Trip)? Found, CarrierException Problem)> RaceAsync(
-        IReadOnlyList<ICarrier> carriers, TimeSpan headStart, CancellationToken cancellationToken)
+    /// <exception cref="CarrierException">None of them answered.</exception>
+    private async Task<Way> RaceAsync(IReadOnlyList<ICarrier> carriers, TimeSpan headStart, CancellationToken cancellationToken)
     {
-        var problem = new CarrierException(new ErrorInfo(ErrorCategory.NotConnected, "no-endpoint", "The space has no endpoint to connect to", null, "Join again with a new token."), refused: true);
-        using var enough = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var running = new List<Task<Attempt>>();
-        var first = true;
-        var next = 0;
-        Attempt? won = null;
-        try
-        {
-            while (won is null && (next < carriers.Count || running.Count > 0))
-            {
-                if (next < carriers.Count)
-                {
-                    running.Add(AttemptAsync(carriers[next++], _options.ConnectTimeout, enough.Token));
-                }
+        var (won, problem) = await StaggeredRace.RunAsync(carriers, headStart, AttemptAsync, Discard, _time, cancellationToken);
+        return won ?? throw problem ?? new CarrierException(
+            new ErrorInfo(ErrorCategory.NotConnected, "no-endpoint", "The space has no endpoint to connect to", null, "Join again with a new token."), refused: true);
 
-                // With a way still to start, waiting ends with its head start.
-                using var waiting = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-                var over = Task.Delay(next < carriers.Count ? headStart : Timeout.InfiniteTimeSpan, _time, waiting.Token);
-                await Task.WhenAny([.. running, over]);
-                await waiting.CancelAsync();
-                cancellationToken.ThrowIfCancellationRequested();
-                foreach (var done in running.Where(r => r.IsCompleted).ToArray())
-                {
-                    running.Remove(done);
-                    var attempt = await done;
-                    if (attempt.Problem is null && won is null)
-                    {
-                        won = attempt;
-                    }
-                    else if (attempt.Problem is null)
-                    {
-                        attempt.Carrier.Leave(lost: false);
-                    }
-                    else if (first || (attempt.Problem.Refused && !problem.Refused))
-                    {
-                        // A refusal says more than a port that is closed.
-                        problem = attempt.Problem;
-                        first = false;
-                    }
-                }
-            }
-        }
-        finally
+        static ValueTask Discard(Way late)
         {
-            await enough.CancelAsync();
-            foreach (var late in await Task.WhenAll(running))
-            {
-                late.Carrier.Leave(lost: false);
-            }
+            late.Carrier.Leave(lost: false);
+            return ValueTask.CompletedTask;
         }
-
-        return (won is { } winner ? (winner.Carrier, winner.Trip) : null, problem);
     }
 
     internal static TimeSpan HeadStartAfter(int failures, TimeSpan first)
@@ -123,25 +78,25 @@ public sealed partial class TunnelLink
         return doubled < LongestHeadStart ? doubled : LongestHeadStart;
     }
 
-    private async Task<Attempt> AttemptAsync(ICarrier carrier, TimeSpan limit, CancellationToken cancellationToken)
+    private async Task<Way> AttemptAsync(ICarrier carrier, CancellationToken cancellationToken)
     {
         try
         {
-            var trip = await PingAsync(carrier, limit, cancellationToken);
+            var trip = await PingAsync(carrier, _options.ConnectTimeout, cancellationToken);
             _carriers.Remember(carrier, null);
-            return new Attempt(carrier, trip, null);
+            return new Way(carrier, trip);
         }
         catch (OperationCanceledException)
         {
             // Another way won; nothing is known of this one.
             carrier.Leave(lost: false);
-            return new Attempt(carrier, default, new CarrierException(LinkProblems.NotYet, refused: false));
+            throw;
         }
         catch (CarrierException e)
         {
             _carriers.Remember(carrier, e.Error);
             carrier.Leave(lost: true);
-            return new Attempt(carrier, default, e);
+            throw;
         }
     }
 
@@ -153,7 +108,7 @@ public sealed partial class TunnelLink
         var heard = _time.GetTimestamp();
         var lookInterval = FirstLook;
         var looked = heard;
-        Task<(ICarrier Carrier, TimeSpan Trip)?>? looking = null;
+        Task<Way?>? looking = null;
         using var gone = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
         try
         {
@@ -220,17 +175,16 @@ public sealed partial class TunnelLink
     /// that opens is not seen.
     /// </summary>
     /// <returns>Null when none of them answers.</returns>
-    private async Task<(ICarrier Carrier, TimeSpan Trip)?> LookAsync(IReadOnlyList<ICarrier> better, CancellationToken cancellationToken)
+    private async Task<Way?> LookAsync(IReadOnlyList<ICarrier> better, CancellationToken cancellationToken)
     {
         try
         {
-            var (found, problem) = await RaceAsync(better, LookHeadStart, cancellationToken);
-            if (found is null)
-            {
-                LogPingFailed(problem.Message);
-            }
-
-            return found;
+            return await RaceAsync(better, LookHeadStart, cancellationToken);
+        }
+        catch (CarrierException e)
+        {
+            LogPingFailed(e.Message);
+            return null;
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
@@ -276,6 +230,7 @@ public sealed partial class TunnelLink
 
     private static bool IsTimeout(CarrierException e) => e.InnerException is OperationCanceledException;
 
-    /// <param name="Problem">Null: it answered.</param>
-    private sealed record Attempt(ICarrier Carrier, TimeSpan Trip, CarrierException? Problem);
+    /// <summary>A carrier that answered.</summary>
+    /// <param name="Trip">Of its first ping.</param>
+    private sealed record Way(ICarrier Carrier, TimeSpan Trip);
 }
