@@ -51,7 +51,8 @@ internal sealed partial class GatewayRediscovery(Space space, CertificateRenewal
         }
     }
 
-    private TimeSpan Left(long from, TimeSpan duration) => duration - time.GetElapsedTime(from) is { Ticks: > 0 } left ? left : TimeSpan.Zero;
+    /// <summary>Timers drop what is less than a millisecond: waiting for that would be no wait, again and again.</summary>
+    private TimeSpan Left(long from, TimeSpan duration) => duration - time.GetElapsedTime(from) is { TotalMilliseconds: >= 1 } left ? left : TimeSpan.Zero;
 
     private async Task AskAsync(ClusterAccess cluster, CancellationToken cancellationToken)
     {

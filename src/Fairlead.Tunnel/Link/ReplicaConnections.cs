@@ -284,12 +284,12 @@ internal partial class ReplicaConnections<T>(Func<IReadOnlyList<string>, Cancell
         }
     }
 
-    /// <returns>Whether it is one of those now: not where the link has gone another way meanwhile, nor beyond the width one to a replica that is known.</returns>
+    /// <returns>Whether it is one of those now: not where the link has gone another way or ended meanwhile, nor beyond the width one to a replica that is known.</returns>
     private bool TryKeep(T made, int width)
     {
         lock (_lock)
         {
-            var keep = !_left && (_usable.Count < width || _usable.TrueForAll(c => c.Replica != made.Replica));
+            var keep = !_left && !_stop.IsCancellationRequested && (_usable.Count < width || _usable.TrueForAll(c => c.Replica != made.Replica));
             if (keep)
             {
                 _usable.Add(made);

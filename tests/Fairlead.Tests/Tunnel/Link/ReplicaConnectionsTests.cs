@@ -16,19 +16,7 @@ public sealed class ReplicaConnectionsTests : IAsyncDisposable
     private readonly ReplicaConnections<Played> _connections;
     private Task _dial = Task.CompletedTask;
 
-    public ReplicaConnectionsTests()
-    {
-        _connections = new ReplicaConnections<Played>(
-            async (_, _) =>
-            {
-                await _dial;
-                _made.Add(new Played(_time));
-                return _made[^1];
-            },
-            width: 1,
-            NullLogger.Instance,
-            _time);
-    }
+    public ReplicaConnectionsTests() => _connections = New();
 
     public ValueTask DisposeAsync() => _connections.DisposeAsync();
 
@@ -152,6 +140,20 @@ public sealed class ReplicaConnectionsTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Connection_that_is_made_when_all_were_disposed_is_closed()
+    {
+        var dialled = new TaskCompletionSource();
+        _dial = dialled.Task;
+        var connections = New();
+        var adding = connections.AddAsync(_ => true, Soon);
+        await connections.DisposeAsync();
+        dialled.SetResult();
+
+        (await Should.ThrowAsync<CarrierException>(adding)).Error.ShouldBe(LinkProblems.Left);
+        _made.ShouldHaveSingleItem().Disposed.ShouldNotBeNull();
+    }
+
+    [Fact]
     public async Task Ping_takes_into_use_what_was_left()
     {
         await _connections.PingAsync(Soon);
@@ -161,6 +163,17 @@ public sealed class ReplicaConnectionsTests : IAsyncDisposable
         await AdvanceUntilAsync(() => _made[0].Disposed is not null);
         _made[1].Disposed.ShouldBeNull();
     }
+
+    private ReplicaConnections<Played> New() => new(
+        async (_, _) =>
+        {
+            await _dial;
+            _made.Add(new Played(_time));
+            return _made[^1];
+        },
+        width: 1,
+        NullLogger.Instance,
+        _time);
 
     private static Task Never(CancellationToken cancellationToken) => Task.Delay(Timeout.Infinite, cancellationToken);
 
