@@ -58,6 +58,7 @@ var all = new Dictionary<string, Func<Report, Task>>
     ["names"] = Names.RunAsync,
     ["tun"] = TunDevice.RunAsync,
     ["connect"] = ConnectPath.RunAsync,
+    ["datagrams"] = ConnectPath.RunDatagramsAsync,
     ["busy"] = BusyFlow.RunAsync,
     ["portforward"] = PortForward.RunAsync,
 };
@@ -88,8 +89,8 @@ while (args is [['-', '-', .. var option], var value, .. var rest])
     args = rest;
 }
 
-// That one is of a given cluster, the others are of the embedded one.
-var chosen = args.Length == 0 ? [.. all.Keys.Where(name => name != "portforward")] : args;
+// One is of a given cluster, the others are of the embedded one; and one is a part of another.
+var chosen = args.Length == 0 ? [.. all.Keys.Except(["portforward", "datagrams"])] : args;
 if (chosen.FirstOrDefault(n => !all.ContainsKey(n)) is { } unknown)
 {
     Console.Error.WriteLine($"no scenario '{unknown}'; there are: {string.Join(", ", all.Keys)}");

@@ -38,8 +38,9 @@ internal sealed class VpnPeers : IAsyncDisposable
 
     public static Way WireGuard { get; } = new("wireguard-go", "10.9.0.1", 80, 81, 5201, 7);
 
-    public static async Task<VpnPeers> StartAsync(Bed bed, string to)
+    public static async Task<VpnPeers> StartAsync(Bed bed)
     {
+        var to = (await bed.Cluster.KubectlAsync("get", "pods", "-n", "bench", "-l", "app=bench", "-o", "jsonpath={.items[0].status.podIP}")).Text;
         await bed.Cluster.ApplyAsync(Pod);
         (await bed.Cluster.KubectlAsync("wait", "-n", "bench", "pod/vpn", "--for=condition=Ready", "--timeout=60s")).ShouldSucceed();
         var peers = new VpnPeers(bed, Bed.PidOf(bed.Cluster.Host, "sleep 19951009"));
