@@ -13,4 +13,7 @@ public enum ClusterFeature
 
     /// <summary>The image python:3, likewise.</summary>
     Python,
+
+    /// <summary>Nodes into whose pods' network namespaces the test can go, to give pods addresses that the cluster doesn't.</summary>
+    PodLinks,
 }
