@@ -25,11 +25,13 @@ internal static class Crowd
     /// <summary>A second apart. A machine that plays a thousand laptops and the gateway loses links now and then while they come; a daemon tries again, too.</summary>
     private const int Attempts = 60;
 
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
     private static readonly byte[] Request = Encoding.ASCII.GetBytes("GET / HTTP/1.1\r\nHost: bench\r\n\r\n");
 
     /// <summary>
     /// Connects and says so; at a line of input opens the flows, has one request answered on each, and says so; at each further line waits until every laptop is
-    /// connected, and says how many flows were lost meanwhile: an idle flow that is gone must not make a figure look better. Ends with its input.
+    /// connected, but no longer than <see cref="Patience"/>, and says how many are, and how many flows were lost until now. Ends with its input.
     /// </summary>
     /// <param name="authority">A file of <see cref="SpaceAuthority.Pem"/>.</param>
     /// <param name="ports">API and data port: <c>30443:30444</c>. Data port 0: by WebSocket.</param>
@@ -58,8 +60,9 @@ internal static class Crowd
         Console.WriteLine("open");
         while (await Console.In.ReadLineAsync() is not null)
         {
-            await Task.WhenAll(members.Select(m => m.WaitAsync()));
-            Console.WriteLine($"lost {members.Sum(m => m.LostFlows)}");
+            using var patience = new CancellationTokenSource(Patience);
+            var connected = await Task.WhenAll(members.Select(m => m.IsConnectedAsync(patience.Token)));
+            Console.WriteLine($"{connected.Count(c => c)} {members.Sum(m => m.LostFlows)}");
         }
 
         await Parallel.ForEachAsync(members, parallel, async (member, _) => await member.DisposeAsync());
@@ -82,7 +85,19 @@ internal static class Crowd
 
         public ValueTask DisposeAsync() => _link.DisposeAsync();
 
-        public Task WaitAsync() => _link.WaitUntilConnectedAsync(CancellationToken.None);
+        /// <summary>Waits until it is.</summary>
+        public async Task<bool> IsConnectedAsync(CancellationToken cancellationToken)
+        {
+            try
+            {
+                await _link.WaitUntilConnectedAsync(cancellationToken);
+                return true;
+            }
+            catch (OperationCanceledException)
+            {
+                return false;
+            }
+        }
 
         public async Task ConnectAsync(CancellationToken cancellationToken)
         {

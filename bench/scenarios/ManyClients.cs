@@ -14,13 +14,15 @@ internal static class ManyClients
     private const int ClientsOfAProcess = 500;
 
     private const int LimitMegabytes = 600;
-    private const int LimitSeconds = 30;
 
     /// <summary>Longer than a link waits for an answer, so that every laptop dials anew.</summary>
     private static readonly TimeSpan Stall = TimeSpan.FromSeconds(4);
 
     /// <summary>A collection of what the burst left comes within it, and laptops let go of the connections that they had dialled ahead (after 60 s).</summary>
     private static readonly TimeSpan Settle = TimeSpan.FromSeconds(80);
+
+    /// <summary>For all laptops to connect, or to open their flows.</summary>
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(4);
 
     public static async Task RunAsync(Report report)
     {
@@ -68,16 +70,16 @@ internal static class ManyClients
             report.Note(string.Create(
                 CultureInfo.InvariantCulture,
                 $"{carrier}: {string.Join(" + ", gateways.Select(pid => Bed.ResidentMegabytes(pid).ToString("0", CultureInfo.InvariantCulture)))} MB; being idle takes {(gateways.Sum(Bed.ProcessorSeconds) - busy) * 10:0} % of a core."));
-            _ = await ReturnAsync(crowds, lost: 0);
+            await ReturnAsync($"{carrier}, before", crowds, report);
 
             // Those that have connections must keep them, and those that dial all at once must come through.
             Signal("STOP", gateways);
             await Task.Delay(Stall);
             Signal("CONT", gateways);
-            report.AtMost($"{carrier}: all laptops connected again after their gateways stood still for {Stall.TotalSeconds} s, no flow lost", "s", (await ReturnAsync(crowds, lost: 0)).TotalSeconds, LimitSeconds);
+            await ReturnAsync($"{carrier}, after gateways stood still for {Stall.TotalSeconds} s", crowds, report);
             Signal("KILL", gateways);
             await Shell.EventuallyAsync("new gateways run", () => Task.FromResult(Gateways().Count == replicas && !Gateways().Intersect(gateways).Any()), TimeSpan.FromSeconds(60));
-            report.AtMost($"{carrier}: all laptops connected again after new gateways were started for those that were killed", "s", (await ReturnAsync(crowds, lost: null)).TotalSeconds, LimitSeconds);
+            await ReturnAsync($"{carrier}, after new gateways were started for those that were killed", crowds, report);
         }
         finally
         {
@@ -97,9 +99,8 @@ internal static class ManyClients
         kill.WaitForExit();
     }
 
-    /// <summary>Until all laptops are connected.</summary>
-    /// <param name="lost">Flows that may be lost until then; null: however many.</param>
-    private static async Task<TimeSpan> ReturnAsync(IReadOnlyList<Process> crowds, int? lost)
+    /// <summary>How many laptops are connected, or are again soon enough.</summary>
+    private static async Task ReturnAsync(string when, IReadOnlyList<Process> crowds, Report report)
     {
         var began = Stopwatch.GetTimestamp();
         foreach (var crowd in crowds)
@@ -107,26 +108,48 @@ internal static class ManyClients
             await crowd.StandardInput.WriteLineAsync();
         }
 
-        await HearAsync(crowds, lost is null ? null : $"lost {lost}", settle: false);
-        return Stopwatch.GetElapsedTime(began);
+        var (connected, lost) = (0, 0);
+        foreach (var crowd in crowds)
+        {
+            var said = (await ReadAsync(crowd)).Split(' ');
+            (connected, lost) = (connected + int.Parse(said[0], CultureInfo.InvariantCulture), lost + int.Parse(said[1], CultureInfo.InvariantCulture));
+        }
+
+        var took = $"{Stopwatch.GetElapsedTime(began).TotalSeconds:0.0} s, {lost} of {Clients * Flows} flows lost";
+        Say($"{when}: {connected} connected, {took}");
+        report.AtLeast($"{when}: connected within {Crowd.Patience.TotalSeconds} s", "laptops", connected, Clients);
+        report.Note($"{when}: {took}.");
     }
 
-    private static async Task HearAsync(IEnumerable<Process> crowds, string? expected, bool settle = true)
+    private static async Task HearAsync(IEnumerable<Process> crowds, string expected)
     {
         foreach (var crowd in crowds)
         {
-            var said = await crowd.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromMinutes(6));
-            if (said is null || (expected is not null && said != expected))
+            var said = await ReadAsync(crowd);
+            if (said != expected)
             {
-                throw new InvalidOperationException($"the laptops said '{said}', not '{expected}': {(said is null ? await crowd.StandardError.ReadToEndAsync() : "")}");
+                throw new InvalidOperationException($"the laptops said '{said}', not '{expected}'");
             }
         }
 
-        if (settle)
+        Say($"all laptops: {expected}");
+        await Task.Delay(expected == "connected" ? TimeSpan.FromSeconds(15) : Settle);
+    }
+
+    private static async Task<string> ReadAsync(Process crowd)
+    {
+        try
         {
-            await Task.Delay(expected == "connected" ? TimeSpan.FromSeconds(15) : Settle);
+            return await crowd.StandardOutput.ReadLineAsync().WaitAsync(Limit) ?? throw new InvalidOperationException($"the laptops ended: {await crowd.StandardError.ReadToEndAsync()}");
+        }
+        catch (TimeoutException e)
+        {
+            throw new TimeoutException($"the laptops were not ready after {Limit.TotalMinutes} minutes", e);
         }
     }
+
+    /// <summary>This takes minutes: whoever waits sees how far it is.</summary>
+    private static void Say(string what) => Console.Error.WriteLine($"{TimeProvider.System.GetLocalNow():HH:mm:ss} {what}");
 
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
 }

@@ -97,12 +97,24 @@ if (chosen.FirstOrDefault(n => !all.ContainsKey(n)) is { } unknown)
     return 2;
 }
 
+var failed = false;
 foreach (var name in chosen)
 {
     var report = new Report(name);
-    await all[name](report);
+    try
+    {
+        await all[name](report);
+        report.Save(Path.Combine(Programs.Root, "bench", "results"));
+    }
+    catch (Exception e)
+    {
+        // What it measured until then is told, and the other scenarios may work.
+        failed = true;
+        report.Note($"It broke off: {e.Message}");
+        Console.Error.WriteLine(e);
+    }
+
     report.Print();
-    report.Save(Path.Combine(Programs.Root, "bench", "results"));
 }
 
-return 0;
+return failed ? 1 : 0;
